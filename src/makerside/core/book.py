@@ -1,0 +1,323 @@
+"""The order book of one instrument: rows in, best prices out, and the market without ourselves.
+
+Levels live in a ring of `WINDOW_TICKS` slots a side, indexed by tick modulo the window; when the
+touch nears its edge the window moves and the slots that leave are cleared. What lies outside is
+unknown, not empty. Rows of one message are applied one by one and looked at only at its end.
+
+How several feeds combine (venues/hyperliquid: `bbo` is newer than `l2Book`): every book row carries
+its venue time. The touch remembers the newest time it was told; an older row may change what lies
+behind the touch but never the touch itself, nor put a level in front of it. Pure.
+"""
+
+from makerside.core.kernel import kernel
+from makerside.model.event import Flag, Kind
+from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY, WINDOW_MASK, WINDOW_TICKS, MarketStatus
+from makerside.model.units import ASK, BID, BUY
+
+SELL_FLAG = int(Flag.SELL)
+MARGIN_TICKS = WINDOW_TICKS // 8  # the window moves when the touch is nearer than this to its edge
+SNAPSHOT = int(Kind.SNAPSHOT)
+BBO = int(Kind.BBO)
+
+
+@kernel
+def book_clear(book):
+    """Forget every level; the window stays where it is."""
+    if book["low_ticks"] <= book["high_ticks"]:
+        for tick in range(book["low_ticks"], book["high_ticks"] + 1):
+            slot = tick & WINDOW_MASK
+            book["lots"][BID, slot] = 0
+            book["lots"][ASK, slot] = 0
+    book["bid_ticks"] = NO_BID
+    book["ask_ticks"] = NO_ASK
+    book["low_ticks"] = NO_ASK
+    book["high_ticks"] = NO_BID
+    book["known_bid_ticks"] = NO_BID
+    book["known_ask_ticks"] = NO_ASK
+
+
+@kernel
+def book_lots(book, side, tick):
+    """Return the size at a price, 0 when there is none or the price is outside the window."""
+    if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
+        return 0
+    return book["lots"][side, tick & WINDOW_MASK]
+
+
+@kernel
+def _is_empty(book):
+    return book["bid_ticks"] == NO_BID and book["ask_ticks"] == NO_ASK
+
+
+@kernel
+def move_window(book, center):
+    """Move the window so that `center` is in its middle; levels that leave it are forgotten."""
+    base = center - WINDOW_TICKS // 2
+    old = book["base_ticks"]
+    low = book["low_ticks"]
+    high = book["high_ticks"]
+    for tick in range(low, high + 1):
+        if tick < base or tick >= base + WINDOW_TICKS:
+            slot = tick & WINDOW_MASK
+            book["lots"][BID, slot] = 0
+            book["lots"][ASK, slot] = 0
+    book["base_ticks"] = base
+    if low <= high and base != old:
+        book["low_ticks"] = max(low, base)
+        book["high_ticks"] = min(high, base + WINDOW_TICKS - 1)
+        book["known_bid_ticks"] = max(book["known_bid_ticks"], base)
+        book["known_ask_ticks"] = min(book["known_ask_ticks"], base + WINDOW_TICKS - 1)
+        if book["bid_ticks"] < base or book["bid_ticks"] >= base + WINDOW_TICKS:
+            book["bid_ticks"] = next_bid(book, base + WINDOW_TICKS - 1)
+        if book["ask_ticks"] < base or book["ask_ticks"] >= base + WINDOW_TICKS:
+            book["ask_ticks"] = next_ask(book, base)
+
+
+@kernel
+def next_bid(book, tick):
+    """Return the best bid price at or below `tick`, NO_BID when there is none."""
+    low = max(book["low_ticks"], book["base_ticks"])
+    while tick >= low:
+        if book["lots"][BID, tick & WINDOW_MASK] > 0:
+            return tick
+        tick -= 1
+    return NO_BID
+
+
+@kernel
+def next_ask(book, tick):
+    """Return the best ask price at or above `tick`, NO_ASK when there is none."""
+    high = min(book["high_ticks"], book["base_ticks"] + WINDOW_MASK)
+    while tick <= high:
+        if book["lots"][ASK, tick & WINDOW_MASK] > 0:
+            return tick
+        tick += 1
+    return NO_ASK
+
+
+@kernel
+def set_level(book, side, tick, lots):
+    """Set the size at a price and keep the best price right; returns the size that stood there before.
+
+    A price outside the window is dropped and counted, unless it is a new touch: then the window moves.
+    """
+    base = book["base_ticks"]
+    if tick < base or tick >= base + WINDOW_TICKS:
+        is_touch = tick > book["bid_ticks"] if side == BID else tick < book["ask_ticks"]
+        if lots <= 0 or not (is_touch or _is_empty(book)):
+            book["n_outside"] += 1
+            return 0
+        move_window(book, tick)
+    slot = tick & WINDOW_MASK
+    before = book["lots"][side, slot]
+    book["lots"][side, slot] = lots
+    if lots > 0:
+        book["low_ticks"] = min(book["low_ticks"], tick)
+        book["high_ticks"] = max(book["high_ticks"], tick)
+        if side == BID:
+            book["bid_ticks"] = max(book["bid_ticks"], tick)
+        else:
+            book["ask_ticks"] = min(book["ask_ticks"], tick)
+    elif side == BID:
+        if tick == book["bid_ticks"]:
+            book["bid_ticks"] = next_bid(book, tick - 1)
+    elif tick == book["ask_ticks"]:
+        book["ask_ticks"] = next_ask(book, tick + 1)
+    return before
+
+
+@kernel
+def trim_side(book, side, tick, lots):
+    """Make `tick` the best price of a side with `lots`; levels in front of it go. lots 0 empties the side."""
+    if side == BID:
+        best = book["bid_ticks"]
+        floor = book["low_ticks"] - 1 if lots <= 0 else tick
+        while best > floor and best != NO_BID:
+            book["lots"][BID, best & WINDOW_MASK] = 0
+            best = next_bid(book, best - 1)
+        book["bid_ticks"] = best
+    else:
+        best = book["ask_ticks"]
+        ceiling = book["high_ticks"] + 1 if lots <= 0 else tick
+        while best < ceiling and best != NO_ASK:
+            book["lots"][ASK, best & WINDOW_MASK] = 0
+            best = next_ask(book, best + 1)
+        book["ask_ticks"] = best
+    if lots > 0:
+        set_level(book, side, tick, lots)
+
+
+@kernel
+def _is_behind_touch(book, side, tick):
+    return tick < book["bid_ticks"] if side == BID else tick > book["ask_ticks"]
+
+
+@kernel
+def apply_book_row(book, kind, side, tick, lots, ts_venue_ns):
+    """Apply one DELTA, SNAPSHOT or BBO row; the caller closes the message with `end_message`.
+
+    book  : book_t
+    kind  : Kind.DELTA, SNAPSHOT or BBO; anything else is an error of the caller
+    side  : BID or ASK
+    """
+    is_older = ts_venue_ns < book["ts_touch_ns"]
+    if kind == SNAPSHOT:
+        if book["in_snapshot"] == 0:
+            _begin_snapshot(book, is_older)
+        if lots <= 0:
+            return
+        if side == BID:
+            book["known_bid_ticks"] = tick if book["known_bid_ticks"] == NO_BID else min(book["known_bid_ticks"], tick)
+        else:
+            book["known_ask_ticks"] = tick if book["known_ask_ticks"] == NO_ASK else max(book["known_ask_ticks"], tick)
+        if is_older and not _is_behind_touch(book, side, tick):
+            book["n_older"] += 1
+            return
+        set_level(book, side, tick, lots)
+        book["ts_depth_ns"] = ts_venue_ns
+    elif kind == BBO:
+        if is_older:
+            book["n_older"] += 1
+            return
+        trim_side(book, side, tick, lots)
+    else:
+        if is_older and not _is_behind_touch(book, side, tick):
+            book["n_older"] += 1
+            return
+        set_level(book, side, tick, lots)
+        book["ts_depth_ns"] = max(book["ts_depth_ns"], ts_venue_ns)
+    if not is_older:
+        book["ts_touch_ns"] = ts_venue_ns
+
+
+@kernel
+def _begin_snapshot(book, is_older):
+    """Clear the book for a snapshot; one that is older than the touch leaves the touch in place."""
+    bid = book["bid_ticks"]
+    ask = book["ask_ticks"]
+    bid_lots = book_lots(book, BID, bid)
+    ask_lots = book_lots(book, ASK, ask)
+    book_clear(book)
+    book["in_snapshot"] = 1
+    if is_older:
+        if bid != NO_BID:
+            set_level(book, BID, bid, bid_lots)
+        if ask != NO_ASK:
+            set_level(book, ASK, ask, ask_lots)
+
+
+@kernel
+def end_message(book):
+    """Close a message: the next SNAPSHOT row begins a new snapshot; keep the touch inside the window."""
+    book["in_snapshot"] = 0
+    bid = book["bid_ticks"]
+    ask = book["ask_ticks"]
+    base = book["base_ticks"]
+    if bid != NO_BID and (bid < base + MARGIN_TICKS or bid >= base + WINDOW_TICKS - MARGIN_TICKS):
+        move_window(book, bid)
+    elif ask != NO_ASK and (ask < base + MARGIN_TICKS or ask >= base + WINDOW_TICKS - MARGIN_TICKS):
+        move_window(book, ask)
+
+
+@kernel
+def own_lots(market, side, tick, ts_venue_ns):
+    """Return how much of our own size rested at a price at a venue time."""
+    total = 0
+    for i in range(market["n_own"]):
+        own = market["own"][i]
+        if own["price_ticks"] == tick and own["side"] == side and own["from_ns"] <= ts_venue_ns < own["to_ns"]:
+            total += own["size_lots"]
+    return total
+
+
+@kernel
+def own_begins(market, client_order_id, side, tick, lots, ts_venue_ns):
+    """Note that `lots` of our order rest from a venue time on, instead of what it rested before."""
+    own_ends(market, client_order_id, ts_venue_ns)
+    if lots <= 0:
+        return
+    _forget_old_own(market)
+    i = market["n_own"]
+    assert i < OWN_CAPACITY
+    own = market["own"][i]
+    own["client_order_id"] = client_order_id
+    own["price_ticks"] = tick
+    own["size_lots"] = lots
+    own["side"] = side
+    own["from_ns"] = ts_venue_ns
+    own["to_ns"] = NO_ASK << 20
+    market["n_own"] = i + 1
+
+
+@kernel
+def own_ends(market, client_order_id, ts_venue_ns):
+    """Note that our order rests no more from a venue time on."""
+    for i in range(market["n_own"]):
+        own = market["own"][i]
+        if own["client_order_id"] == client_order_id and own["to_ns"] > ts_venue_ns:
+            own["to_ns"] = ts_venue_ns
+
+
+@kernel
+def _forget_old_own(market):
+    """Drop what ended before anything that the book still shows."""
+    book = market["book"]
+    horizon = min(book["ts_touch_ns"], book["ts_depth_ns"])
+    kept = 0
+    for i in range(market["n_own"]):
+        if market["own"][i]["to_ns"] > horizon:
+            if kept != i:
+                market["own"][kept] = market["own"][i]
+            kept += 1
+    market["n_own"] = kept
+
+
+@kernel
+def set_touch(market):
+    """Write the touch without our own orders into the market record, and its status."""
+    book = market["book"]
+    bid = book["bid_ticks"]
+    ask = book["ask_ticks"]
+    bid_lots = book_lots(book, BID, bid)
+    ask_lots = book_lots(book, ASK, ask)
+    if market["has_own_in_book"] == 1 and market["n_own"] > 0:
+        bid, bid_lots = _touch_without_us(market, BID, bid, bid_lots)
+        ask, ask_lots = _touch_without_us(market, ASK, ask, ask_lots)
+    market["bid_ticks"] = bid
+    market["ask_ticks"] = ask
+    market["bid_lots"] = bid_lots
+    market["ask_lots"] = ask_lots
+    if bid == NO_BID or ask == NO_ASK:
+        market["status"] = MarketStatus.EMPTY
+    elif bid > ask:
+        market["status"] = MarketStatus.CROSSED
+        market["n_crossed"] += 1
+    else:
+        market["status"] = MarketStatus.OK
+        market["n_locked"] += 1 if bid == ask else 0
+
+
+@kernel
+def _touch_without_us(market, side, tick, lots):
+    book = market["book"]
+    ts_ns = book["ts_touch_ns"]
+    while tick != NO_BID and tick != NO_ASK:
+        others = lots - own_lots(market, side, tick, ts_ns)
+        if others > 0:
+            return tick, others
+        tick = next_bid(book, tick - 1) if side == BID else next_ask(book, tick + 1)
+        ts_ns = book["ts_depth_ns"]
+        lots = book_lots(book, side, tick)
+    return tick, 0
+
+
+@kernel
+def infer_side(market, tick):
+    """Return the likely aggressor of a print whose source does not tell it: against the book, else as before."""
+    if market["ask_ticks"] != NO_ASK and market["bid_ticks"] != NO_BID:
+        distance = 2 * tick - market["bid_ticks"] - market["ask_ticks"]
+        if distance != 0:
+            return BUY if distance > 0 else -BUY
+    if tick != market["last_trade_ticks"] and market["last_trade_ticks"] != 0:
+        return BUY if tick > market["last_trade_ticks"] else -BUY
+    return BUY if market["last_trade_side"] >= 0 else -BUY

@@ -1,0 +1,162 @@
+"""Decide: targets, limits, diff, budget, orders; the one place where actions are born.
+
+Runs per trader after a complete message, when something that it looks at has changed and its pacing
+lets it. What it writes is already counted as exposure when it returns. Pure.
+"""
+
+from makerside.core.diff import is_quoting, is_wanted, match_quotes
+from makerside.core.kernel import kernel
+from makerside.core.orders import PENDING_NEW, order_advance, order_new
+from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
+from makerside.core.risk import APPROVED, check_order, fit_quotes
+from makerside.model.action import ActionKind, ActionReason
+from makerside.model.event import Command, Flag, Reason
+from makerside.model.market import MarketStatus
+from makerside.model.order import OrderInput
+from makerside.model.units import SELL
+
+SELL_FLAG = int(Flag.SELL)
+BUDGET = int(Reason.BUDGET)
+CAPACITY = int(Reason.CAPACITY)
+
+
+@kernel
+def why_not(markets, account, trader, now_ns):
+    """Return ActionReason.QUOTE when the trader may quote, else why it must not: HALTED or STALE."""
+    if account["command"] != Command.RESUME:
+        return ActionReason.HALTED
+    for i in range(trader["n_legs"]):
+        market = markets[trader["legs"][i]["instrument"]]
+        if market["status"] != MarketStatus.OK or now_ns - market["ts_local_ns"] > trader["stale_ns"]:
+            return ActionReason.STALE
+    return ActionReason.QUOTE
+
+
+@kernel
+def decide(markets, account, trader, trader_index, desk, targets):
+    """Take one decision for one trader; its actions are appended to `desk["actions"]`.
+
+    targets : the strategy, a first-class function int64(market_t, trader_t, desk_t)
+    """
+    now_ns = desk["now_ns"]
+    if account["is_connected"] == 0:
+        return
+    reason = why_not(markets, account, trader, now_ns)
+    if reason == ActionReason.QUOTE and not is_flush_due(trader, now_ns):
+        return
+    trader["is_dirty"] = 0
+    trader["n_decisions"] += 1
+    refill_budget(account, now_ns)
+    desk["n_quotes"] = 0
+    if reason == ActionReason.QUOTE:
+        _lay_legs(markets, account, trader, desk)
+        targets(markets[trader["legs"][0]["instrument"]], trader, desk)
+        for i in range(trader["n_legs"]):
+            fit_quotes(markets[trader["legs"][i]["instrument"]], account, trader, desk, i)
+    match_quotes(trader, desk)
+    before = desk["n_actions"]
+    _cancel_unwanted(account, trader, trader_index, desk, reason)
+    _place_wanted(markets, account, trader, trader_index, desk)
+    if desk["n_actions"] > before:
+        trader["ts_flush_ns"] = now_ns
+
+
+@kernel
+def _lay_legs(markets, account, trader, desk):
+    """Show the strategy each leg's touch without us, its position and its limit."""
+    for i in range(trader["n_legs"]):
+        leg = trader["legs"][i]
+        market = markets[leg["instrument"]]
+        position = account["positions"][leg["position"]]
+        position["price_ticks"] = market["bid_ticks"]
+        view = desk["legs"][i]
+        view["bid_ticks"] = market["bid_ticks"]
+        view["ask_ticks"] = market["ask_ticks"]
+        view["mid_ticks"] = market["mid_ticks"]
+        view["position_lots"] = position["position_lots"]
+        view["position_max_lots"] = leg["position_max_lots"]
+
+
+@kernel
+def _cancel_unwanted(account, trader, trader_index, desk, reason):
+    """Cancel what no quote wants. An order that is not acked yet is waited for, unless we must leave."""
+    for i in range(trader["n_active"]):
+        slot = trader["active"][i]
+        order = trader["orders"][slot]
+        if not is_quoting(order) or is_wanted(desk, slot):
+            continue
+        if reason == ActionReason.QUOTE and order["state"] == PENDING_NEW:
+            continue
+        if not may_cancel(account):
+            trader["refusals"][BUDGET] += 1
+            trader["is_dirty"] = 1
+            return
+        spend(account)
+        leg = trader["legs"][int(order["leg"])]
+        why = ActionReason.MOVED if reason == ActionReason.QUOTE else reason
+        _write(desk, trader, trader_index, leg, order, ActionKind.CANCEL, order["open_lots"], why)
+        trader["n_cancels"] += 1
+        order["ts_sent_ns"] = desk["now_ns"]
+        trader["ts_deadline_ns"] = min(trader["ts_deadline_ns"], desk["now_ns"] + trader["timeout_ns"])
+        position = account["positions"][leg["position"]]
+        order_advance(trader, position, account, slot, OrderInput.CANCEL_SENT, desk["now_ns"])
+
+
+@kernel
+def _place_wanted(markets, account, trader, trader_index, desk):
+    """Send an order for every quote that has none, as far as budget, slots and limits reach."""
+    for q in range(desk["n_quotes"]):
+        quote = desk["quotes"][q]
+        if desk["is_taken"][q] != 0 or quote["size_lots"] <= 0:
+            continue
+        leg = trader["legs"][quote["leg"]]
+        refusal = CAPACITY if trader["n_free"] == 0 else APPROVED
+        if refusal == APPROVED and not may_place(account):
+            refusal = BUDGET
+        if refusal == APPROVED:
+            market = markets[leg["instrument"]]
+            refusal = check_order(
+                market, account, trader, leg, quote["side"], quote["price_ticks"], quote["size_lots"]
+            )
+        if refusal != APPROVED:
+            trader["refusals"][refusal] += 1
+            trader["is_dirty"] = 1
+            continue
+        spend(account)
+        position = account["positions"][leg["position"]]
+        slot = order_new(
+            trader,
+            position,
+            quote["side"],
+            quote["leg"],
+            quote["level"],
+            quote["price_ticks"],
+            quote["size_lots"],
+            desk["now_ns"],
+        )
+        trader["n_placed"] += 1
+        order = trader["orders"][slot]
+        _write(desk, trader, trader_index, leg, order, ActionKind.PLACE, quote["size_lots"], ActionReason.QUOTE)
+        desk["actions"][desk["n_actions"] - 1]["flags"] |= quote["flags"]
+
+
+@kernel
+def _write(desk, trader, trader_index, leg, order, kind, size_lots, reason):
+    """Append one action row."""
+    row = desk["actions"][desk["n_actions"]]
+    desk["n_actions"] += 1
+    row["event_seq"] = desk["seq"]
+    row["ts_decided_ns"] = desk["now_ns"]
+    row["size_lots"] = size_lots
+    row["price_ticks"] = order["price_ticks"]
+    row["instrument"] = leg["instrument"]
+    row["kind"] = kind
+    row["flags"] = SELL_FLAG if order["side"] == SELL else 0
+    row["client_order_id"] = order["client_order_id"]
+    row["venue_order_id"] = order["venue_order_id"]
+    row["account"] = trader["account"]
+    row["trader"] = trader_index
+    row["level"] = order["level"]
+    row["reason"] = reason
+    row["spare"] = 0
+

@@ -1,0 +1,69 @@
+"""The diff: which working orders stay, which must go, which quotes need an order.
+
+A working order stays for a wanted quote of its side and leg when its price is within the hysteresis
+and its open size is the wanted one or the filled rest of it: keeping an order keeps its place in the
+queue. Quotes are matched in their order (nearest to the market first), each with the nearest order.
+After the actions of a diff have been carried out, the same targets give an empty diff. Pure.
+"""
+
+from makerside.core.kernel import kernel
+from makerside.core.numbers import mul_div_floor
+from makerside.model.order import ORDER_CAPACITY, OrderState
+from makerside.model.units import E9
+
+PENDING_NEW = int(OrderState.PENDING_NEW)
+RESTING = int(OrderState.RESTING)
+assert ORDER_CAPACITY < 1 << 15
+
+
+@kernel
+def is_quoting(order):
+    """Return whether an order stands for a quote: it rests or is on its way, and no cancel was sent."""
+    return order["state"] == PENDING_NEW or order["state"] == RESTING
+
+
+@kernel
+def _tolerance_ticks(trader, price_ticks):
+    return mul_div_floor(price_ticks, trader["hysteresis_e9"], E9)
+
+
+@kernel
+def _is_size_kept(order, size_lots):
+    """A partly filled order keeps its place: its rest is topped up only when it has ended."""
+    return order["open_lots"] == size_lots or (order["filled_lots"] > 0 and order["open_lots"] < size_lots)
+
+
+@kernel
+def match_quotes(trader, desk):
+    """Set `is_taken[q]` to 1 + slot of the order that serves quote q, or 0 when it needs a new one."""
+    for q in range(desk["n_quotes"]):
+        quote = desk["quotes"][q]
+        best = -1
+        best_distance = _tolerance_ticks(trader, quote["price_ticks"]) + 1
+        for i in range(trader["n_active"]):
+            slot = trader["active"][i]
+            order = trader["orders"][slot]
+            if not is_quoting(order) or order["side"] != quote["side"] or order["leg"] != quote["leg"]:
+                continue
+            distance = abs(order["price_ticks"] - quote["price_ticks"])
+            if distance >= best_distance or not _is_size_kept(order, quote["size_lots"]):
+                continue
+            if _is_claimed(desk, q, slot):
+                continue
+            best = slot
+            best_distance = distance
+        desk["is_taken"][q] = best + 1
+
+
+@kernel
+def _is_claimed(desk, n_quotes, slot):
+    for q in range(n_quotes):
+        if desk["is_taken"][q] == slot + 1:
+            return True
+    return False
+
+
+@kernel
+def is_wanted(desk, slot):
+    """Return whether some quote is served by the order in `slot`."""
+    return _is_claimed(desk, desk["n_quotes"], slot)

@@ -1,0 +1,90 @@
+"""Quotes on the desk: how a strategy states one, with the parts that its price is made of.
+
+The price a strategy wants is a sum of parts in ticks (`model/quote.py`). Here it becomes an allowed
+price: not crossing, one step away from the level before it, rounded away from the market. What each
+of these moved is a part as well, so that the parts sum to the price exactly. Pure.
+"""
+
+from makerside.core.kernel import kernel
+from makerside.core.numbers import ceil_ticks, floor_ticks
+from makerside.core.prices import price_step, round_price
+from makerside.model.event import Flag
+from makerside.model.market import NO_ASK, NO_BID
+from makerside.model.quote import QUOTE_CAPACITY, Part
+from makerside.model.units import BUY
+
+POST_ONLY = int(Flag.POST_ONLY)
+PRICE_LIMIT = float(1 << 31)  # an event row's price has 32 bits
+
+
+@kernel
+def add_quote(market, desk, leg, side, level, size_lots, reference, inventory, half_spread, deeper):
+    """Put one post-only quote on the desk, or nothing when it has no valid price; returns 1 or 0.
+
+    reference   : fair value in ticks;  inventory : shift of it, signed
+    half_spread : distance of the first level, >= 0;  deeper : further distance of this level, >= 0
+    """
+    n = desk["n_quotes"]
+    model = reference + inventory - side * half_spread - side * deeper
+    if n >= QUOTE_CAPACITY or size_lots <= 0 or not (0.0 < model < PRICE_LIMIT):
+        return 0
+    rounded = floor_ticks(model) if side == BUY else ceil_ticks(model)
+    price = round_price(market["rules"], rounded, side)
+    bound = _bound(market, desk, leg, side)
+    is_bound = price > bound if side == BUY else price < bound
+    if is_bound:
+        price = bound
+    if price <= 0:
+        return 0
+    quote = desk["quotes"][n]
+    quote["price_ticks"] = price
+    quote["size_lots"] = size_lots
+    quote["side"] = side
+    quote["leg"] = leg
+    quote["level"] = level
+    quote["flags"] = POST_ONLY
+    desk["n_quotes"] = n + 1
+    if desk["is_explaining"] == 1:
+        _explain(desk["parts"][n], reference, inventory, -side * half_spread, -side * deeper, price, is_bound)
+    return 1
+
+
+@kernel
+def _bound(market, desk, leg, side):
+    """Return the most aggressive price: one step before the opposite touch and behind the last level."""
+    rules = market["rules"]
+    if side == BUY:
+        bound = NO_ASK
+        if market["ask_ticks"] != NO_ASK:
+            bound = round_price(rules, market["ask_ticks"] - 1, side)
+        for q in range(desk["n_quotes"]):
+            quote = desk["quotes"][q]
+            if quote["side"] == side and quote["leg"] == leg:
+                bound = min(bound, round_price(rules, quote["price_ticks"] - 1, side))
+    else:
+        bound = NO_BID
+        if market["bid_ticks"] != NO_BID:
+            bound = round_price(rules, market["bid_ticks"] + 1, side)
+        for q in range(desk["n_quotes"]):
+            quote = desk["quotes"][q]
+            if quote["side"] == side and quote["leg"] == leg:
+                behind = quote["price_ticks"] + price_step(rules, quote["price_ticks"])
+                bound = max(bound, round_price(rules, behind, side))
+    return bound
+
+
+@kernel
+def _explain(parts, reference, inventory, half_spread, deeper, price, is_bound):
+    """Write the parts so that their sum, left to right, is the price to the last bit.
+
+    The last difference is exact (Sterbenz): price and partial sum are within a factor of two.
+    """
+    so_far = reference + inventory + half_spread + deeper
+    bound = price - so_far if is_bound else 0.0
+    so_far = so_far + bound
+    parts["ticks"][Part.REFERENCE] = reference
+    parts["ticks"][Part.INVENTORY] = inventory
+    parts["ticks"][Part.HALF_SPREAD] = half_spread
+    parts["ticks"][Part.LEVEL] = deeper
+    parts["ticks"][Part.BOUND] = bound
+    parts["ticks"][Part.ROUNDING] = price - so_far

@@ -1,0 +1,129 @@
+"""Pre-trade risk: every quote is clipped to the limits, every order approved or refused with a reason.
+
+Limits hold under the worst case: what would happen if every working order of one side filled. An
+order that is being cancelled counts until the venue has confirmed it; the quote that replaces it
+waits for that when the room is short. Pure.
+"""
+
+from makerside.core.kernel import kernel
+from makerside.core.numbers import mul_div_floor
+from makerside.core.positions import notional_e8, worst_case_lots
+from makerside.model.event import Reason
+from makerside.model.units import BUY, E9
+
+APPROVED = int(Reason.NONE)
+WOULD_CROSS = int(Reason.WOULD_CROSS)
+PRICE_BAND = int(Reason.PRICE_BAND)
+POSITION_LIMIT = int(Reason.POSITION_LIMIT)
+ORDER_NOTIONAL = int(Reason.ORDER_NOTIONAL)
+TOTAL_NOTIONAL = int(Reason.TOTAL_NOTIONAL)
+MIN_NOTIONAL = int(Reason.MIN_NOTIONAL)
+SIZE = int(Reason.SIZE)
+
+
+@kernel
+def fit_quotes(market, account, trader, desk, leg_index):
+    """Clip the quotes of one leg to what its limits allow, nearest first; size 0 drops a quote.
+
+    Quotes share the room of their side as if no other order worked: the diff then finds them equal
+    to what rests, instead of a size that depends on what is in flight.
+    """
+    rules = market["rules"]
+    leg = trader["legs"][leg_index]
+    held = account["positions"][leg["position"]]["position_lots"]
+    buy_room = leg["position_max_lots"] - held
+    sell_room = leg["position_max_lots"] + held
+    for q in range(desk["n_quotes"]):
+        quote = desk["quotes"][q]
+        if quote["leg"] != leg_index:
+            continue
+        room = buy_room if quote["side"] == BUY else sell_room
+        per_lot = max(1, quote["price_ticks"] * rules["unit_value_e8"])
+        by_notional = trader["order_notional_max_e8"] // per_lot
+        lots = max(0, min(quote["size_lots"], room, by_notional))
+        if lots < rules["min_size_lots"] or lots * per_lot < rules["min_notional_e8"]:
+            if quote["size_lots"] > 0:
+                trader["refusals"][_why_small(rules, quote["size_lots"], room, by_notional)] += 1
+            lots = 0
+        quote["size_lots"] = lots
+        if quote["side"] == BUY:
+            buy_room -= lots
+        else:
+            sell_room -= lots
+
+
+@kernel
+def _why_small(rules, size_lots, room, by_notional):
+    """Return the reason code of a quote that was clipped to nothing."""
+    if size_lots < rules["min_size_lots"]:
+        return SIZE
+    if room <= min(size_lots - 1, by_notional):
+        return POSITION_LIMIT
+    if by_notional < size_lots:
+        return ORDER_NOTIONAL
+    return MIN_NOTIONAL
+
+
+@kernel
+def check_order(market, account, trader, leg, side, price_ticks, size_lots):
+    """Return NONE when an order may be sent now, or the reason why not: the last gate before the wire.
+
+    leg : leg_t of the trader; size_lots : already clipped by `fit_quotes`
+    """
+    rules = market["rules"]
+    if price_ticks <= 0 or not _is_in_band(market, trader, price_ticks):
+        return PRICE_BAND
+    is_crossing = price_ticks >= market["ask_ticks"] if side == BUY else price_ticks <= market["bid_ticks"]
+    if is_crossing:
+        return WOULD_CROSS
+    position = account["positions"][leg["position"]]
+    if size_lots > _room_lots(position, leg, side):
+        return POSITION_LIMIT
+    unit = rules["unit_value_e8"]
+    notional = notional_e8(price_ticks, size_lots, unit)
+    if size_lots < rules["min_size_lots"]:
+        return SIZE
+    if notional < rules["min_notional_e8"]:
+        return MIN_NOTIONAL
+    if notional > trader["order_notional_max_e8"]:
+        return ORDER_NOTIONAL
+    worst = notional_e8(price_ticks, max(0, _worst_after(position, side, size_lots)), unit)
+    if worst + total_worst_case_e8(account, leg["position"]) > account["total_notional_max_e8"]:
+        return TOTAL_NOTIONAL
+    return APPROVED
+
+
+@kernel
+def _is_in_band(market, trader, price_ticks):
+    """Return whether a price is near enough to the mid; in doubled ticks, so that half ticks are exact."""
+    mid_x2 = market["bid_ticks"] + market["ask_ticks"]
+    distance_x2 = abs(2 * price_ticks - mid_x2)
+    return distance_x2 <= mul_div_floor(mid_x2, trader["price_band_e9"], E9)
+
+
+@kernel
+def _room_lots(position, leg, side):
+    """Return how much more may be ordered on a side before the position limit binds."""
+    if side == BUY:
+        return leg["position_max_lots"] - position["position_lots"] - position["open_buy_lots"]
+    return leg["position_max_lots"] + position["position_lots"] - position["open_sell_lots"]
+
+
+@kernel
+def _worst_after(position, side, lots):
+    """Return the worst-case absolute position if `lots` more were ordered on a side."""
+    long = position["position_lots"] + position["open_buy_lots"] + (lots if side == BUY else 0)
+    short = position["open_sell_lots"] - position["position_lots"] + (lots if side != BUY else 0)
+    return max(long, short)
+
+
+@kernel
+def total_worst_case_e8(account, skipped):
+    """Return the worst-case notional of all positions but one, at their last mids."""
+    total = 0
+    for i in range(account["n_positions"]):
+        if i != skipped:
+            position = account["positions"][i]
+            lots = max(0, worst_case_lots(position))
+            total += notional_e8(max(0, position["price_ticks"]), lots, position["unit_value_e8"])
+    return total

@@ -1,0 +1,120 @@
+"""`step`: the one function from facts to decisions, the same in backtest, paper, live and replay.
+
+    rows in  ->  observe each  ->  on LAST: close the message, decide for whom it concerns  ->  actions
+
+It may be called with any number of rows at a time: all state is in the records, so that the cuts
+between calls change nothing. The strategy comes as a first-class function of `STRATEGY`, hence this
+loop is compiled once for all of them. Pure.
+"""
+
+from numba import types
+
+from makerside.core.decide import decide
+from makerside.core.kernel import kernel, record, records
+from makerside.core.observe import end_market_message, observe_account, observe_market_row, observe_report
+from makerside.core.orders import orders_on_time
+from makerside.model.account import account_t
+from makerside.model.desk import ACTIONS_CAPACITY, ACTIONS_PER_DECISION, desk_t
+from makerside.model.event import DETAIL_ROWS, Flag, Kind, account_detail_t, event_t, order_detail_t
+from makerside.model.market import market_t
+from makerside.model.trader import trader_t
+
+STRATEGY = types.int64(record(market_t), record(trader_t), record(desk_t))
+LAST = int(Flag.LAST)
+PRICES = int(Kind.PRICES)
+FIRST_PRIVATE = int(Kind.ORDER_ACK)
+LAST_ORDER_KIND = int(Kind.SEND_FAILED)
+
+
+@kernel
+def observe_clock(accounts, traders, event):
+    """Apply a TIMER, EPOCH, CONNECT, DISCONNECT or COMMAND row."""
+    kind = int(event["kind"])
+    if kind == Kind.CONNECT:
+        accounts[int(event["price_ticks"])]["is_connected"] = 1
+    elif kind == Kind.DISCONNECT:
+        accounts[int(event["price_ticks"])]["is_connected"] = 0
+    elif kind == Kind.COMMAND:
+        for a in range(len(accounts)):
+            accounts[a]["command"] = int(event["price_ticks"])
+    for k in range(len(traders)):
+        trader = traders[k]
+        trader["is_dirty"] = 1
+        if kind == Kind.EPOCH:
+            trader["epoch"] = event["size_lots"]
+            trader["counter"] = 0
+        elif kind == Kind.TIMER:
+            orders_on_time(trader, accounts[trader["account"]], event["ts_local_ns"])
+
+
+@kernel
+def decide_all(markets, accounts, traders, desk, targets):
+    """Decide for every trader that has something new to look at."""
+    for k in range(len(traders)):
+        trader = traders[k]
+        is_due = trader["is_dirty"] == 1
+        for i in range(trader["n_legs"]):
+            is_due = is_due or markets[trader["legs"][i]["instrument"]]["is_dirty"] == 1
+        if is_due:
+            trader["is_dirty"] = 1  # stays until pacing lets it decide
+            decide(markets, accounts[trader["account"]], trader, k, desk, targets)
+    for m in range(len(markets)):
+        markets[m]["is_dirty"] = 0
+
+
+@kernel(
+    types.int64(
+        records(event_t),
+        records(market_t),
+        records(account_t),
+        records(trader_t),
+        records(desk_t),
+        types.FunctionType(STRATEGY),
+    )
+)
+def step(events, markets, accounts, traders, desks, targets):
+    """Observe event rows and decide; returns the number of actions written to `desks[0]["actions"]`.
+
+    events   : (n,) event_t, continuation rows included; a cut between a row and its continuation is
+               allowed: the row is left for the next call
+    markets  : (m,) market_t;  accounts : (a,) account_t;  traders : (t,) trader_t
+    desks    : (1,) desk_t; `n_consumed` tells how many rows were taken. It is less than n when the
+               actions might not fit or the last row misses its continuation; call again with the rest
+    errors   : asserts on a row that breaks an invariant of ours
+    """
+    desk = desks[0]
+    desk["n_actions"] = 0
+    order_details = events.view(order_detail_t)
+    account_details = events.view(account_detail_t)
+    n = len(events)
+    i = 0
+    while i < n:
+        event = events[i]
+        kind = int(event["kind"])
+        extra = DETAIL_ROWS[kind]
+        room = ACTIONS_CAPACITY - desk["n_actions"]
+        if i + extra >= n or room < ACTIONS_PER_DECISION * len(traders):
+            break
+        now_ns = event["ts_local_ns"]
+        assert now_ns >= desk["now_ns"]
+        desk["now_ns"] = now_ns
+        desk["seq"] += 1 + extra
+        if kind < FIRST_PRIVATE:
+            if kind == PRICES:
+                observe_account(markets, accounts, event, account_details[i + 1])
+            else:
+                observe_market_row(markets[int(event["instrument"])], event)
+        elif kind <= LAST_ORDER_KIND:
+            observe_report(markets, accounts, traders, event, order_details[i + 1], now_ns)
+        elif extra == 1:
+            observe_account(markets, accounts, event, account_details[i + 1])
+        else:
+            observe_clock(accounts, traders, event)
+        if int(event["flags"]) & LAST:
+            if kind < FIRST_PRIVATE and kind != PRICES:
+                end_market_message(markets[int(event["instrument"])])
+            decide_all(markets, accounts, traders, desk, targets)
+        i += 1 + extra
+    desk["n_consumed"] = i
+    return desk["n_actions"]
+

@@ -1,0 +1,210 @@
+"""Recordings: market data files become event rows, and their defects are handled and counted.
+
+Reads the Parquet schema of one row per price level or event, in arrival order: ts_exchange_ns,
+ts_local_ns (int64), kind (1 update, 2 snapshot, 3 trade, 4 best price), side (+1, -1, 0 unknown),
+price, size (float64), msg (rows of one number came in one message). Floats are turned into ticks and
+lots here, once, and anything that is not on a grid is an error with its row number.
+
+May import model only. Next: `writer.py`, `reader.py`.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makerside.model.errors import DataError
+from makerside.model.event import Flag, Kind, event_t
+from makerside.model.instrument import Instrument
+from makerside.model.units import NS_PER_MS
+
+COLUMNS = {
+    "ts_exchange_ns": "int64",
+    "ts_local_ns": "int64",
+    "kind": "int8",
+    "side": "int8",
+    "price": "double",
+    "size": "double",
+    "msg": "int32",
+}
+_KINDS = {1: Kind.DELTA, 2: Kind.SNAPSHOT, 3: Kind.TRADE, 4: Kind.BBO}
+_DECIMALS_MAX = 8  # finer grids than 10^-8 exist on no venue that we trade
+_LATENCY_MIN_NS = 1 * NS_PER_MS  # what a recorder's clock is shifted to when it ran before the venue's
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Market rows of one instrument, ready for `step`.
+
+    events  : (n,) event_t in arrival order, instrument index 0
+    defects : what was found and handled, by name; zero entries are left out
+    """
+
+    path: Path
+    instrument: Instrument
+    events: NDArray[Any]
+    defects: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def duration_ns(self) -> int:
+        """Local time from the first row to the last."""
+        return int(self.events["ts_local_ns"][-1] - self.events["ts_local_ns"][0])
+
+
+def load_recording(path: Path, instrument: Instrument | None = None) -> Recording:
+    """Return a Parquet recording as event rows.
+
+    instrument : its grid; inferred from the prices and sizes when not given
+    errors     : DataError that names the file, and the row or column where it is not as described
+    """
+    columns = _read_columns(path)
+    _check_values(path, columns)
+    if instrument is None:
+        instrument = _infer_instrument(path, columns)
+    defects: dict[str, int] = {}
+    keep = _without_backlog(columns, defects)
+    columns = {name: values[keep] for name, values in columns.items()}
+    events = np.zeros(len(columns["kind"]), event_t)
+    events["ts_venue_ns"] = columns["ts_exchange_ns"]
+    events["ts_local_ns"] = _corrected_clock(columns, defects)
+    events["price_ticks"] = _to_steps(path, columns["price"], instrument.tick_size, "price", np.iinfo("i4").max)
+    events["size_lots"] = _to_steps(path, columns["size"], instrument.lot_size, "size", 1 << 53)
+    for number, kind in _KINDS.items():
+        events["kind"][columns["kind"] == number] = kind
+    flags = np.where(columns["side"] < 0, int(Flag.SELL), 0)
+    unknown = (columns["side"] == 0) & (columns["kind"] == 3)
+    flags[unknown] |= Flag.UNKNOWN_SIDE
+    last = np.append(columns["msg"][1:] != columns["msg"][:-1], True)
+    flags[last] |= Flag.LAST
+    events["flags"] = flags
+    _count(defects, "trades_without_side", int(unknown.sum()))
+    return Recording(path, instrument, events, defects)
+
+
+def merge(recordings: list[Recording]) -> NDArray[Any]:
+    """Return the rows of several recordings by local time, each with its place in the list as instrument.
+
+    Messages stay whole: rows of one file that share a time keep their order and their neighbours.
+    """
+    parts = []
+    for i, recording in enumerate(recordings):
+        part = recording.events.copy()
+        part["instrument"] = i
+        parts.append(part)
+    rows = np.concatenate(parts)
+    order = np.argsort(rows["ts_local_ns"], kind="stable")
+    return rows[order]
+
+
+def _count(defects: dict[str, int], name: str, number: int) -> None:
+    if number:
+        defects[name] = defects.get(name, 0) + number
+
+
+def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file; a recording is a Parquet file with {', '.join(COLUMNS)}")
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({_first_line(error)})") from None
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise DataError(f"{path}: column {missing[0]} is missing; a recording has {', '.join(COLUMNS)}")
+    for name, kind in COLUMNS.items():
+        if str(schema.field(name).type) != kind:
+            raise DataError(f"{path}: column {name} is {schema.field(name).type}; it must be {kind}")
+    try:
+        table = pq.read_table(path, columns=list(COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: the file is damaged ({_first_line(error)})") from None
+    if table.num_rows == 0:
+        raise DataError(f"{path}: the file has no rows")
+    for name in COLUMNS:
+        if table.column(name).null_count:
+            raise DataError(f"{path}: column {name} has empty values; every row needs all columns")
+    return {name: table.column(name).to_numpy() for name in COLUMNS}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _check_values(path: Path, columns: dict[str, NDArray[Any]]) -> None:
+    kind, side, price, size = (columns[name] for name in ("kind", "side", "price", "size"))
+    steps = np.diff(columns["ts_local_ns"])
+    emptied = (kind == 4) & (size == 0)
+    checks = (
+        (~np.isin(kind, list(_KINDS)), "kind is not 1, 2, 3 or 4"),
+        (~np.isin(side, (-1, 0, 1)), "side is not +1, -1 or 0"),
+        ((side == 0) & (kind != 3), "side 0 is allowed for trades only"),
+        (~np.isfinite(price) | ((price <= 0) & ~emptied), "price is not a positive number"),
+        (~np.isfinite(size) | (size < 0), "size is not a number of at least 0"),
+        ((kind == 3) & (size <= 0), "a trade has no size"),
+        (np.append(False, steps < 0), "ts_local_ns goes back; rows must be in order of arrival"),
+    )
+    for bad, what in checks:
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise DataError(f"{path}: row {row}: {what} (kind {kind[row]}, price {price[row]}, size {size[row]})")
+
+
+def _infer_instrument(path: Path, columns: dict[str, NDArray[Any]]) -> Instrument:
+    venue, _, rest = path.stem.partition("-")
+    symbol = rest.split("-")[0] if rest else path.stem
+    tick = _grid(path, columns["price"], "price")
+    lot = _grid(path, columns["size"], "size")
+    return Instrument(venue=venue, symbol=symbol, tick_size=tick, lot_size=lot)
+
+
+def _grid(path: Path, values: NDArray[np.float64], what: str) -> Decimal:
+    """Return the coarsest decimal grid that all values lie on."""
+    distinct = np.unique(values)
+    for decimals in range(_DECIMALS_MAX + 1):
+        steps = np.rint(distinct * 10.0**decimals)
+        if np.allclose(steps / 10.0**decimals, distinct, rtol=1e-12, atol=1e-12):
+            common = int(np.gcd.reduce(steps.astype(np.int64)))
+            # A grid of 5 or 20 units is likely a coincidence of a short file: keep powers of ten.
+            power = len(str(common)) - 1 if common > 0 and str(common).strip("0") == "1" else 0
+            return Decimal(1).scaleb(power - decimals)
+    raise DataError(f"{path}: {what}s have more than {_DECIMALS_MAX} decimals; give the instrument's grid")
+
+
+def _to_steps(path: Path, values: NDArray[np.float64], step: Decimal, what: str, limit: int) -> NDArray[np.int64]:
+    steps = np.rint(values / float(step))
+    off = np.abs(steps * float(step) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
+    if off.any():
+        row = int(np.argmax(off))
+        raise DataError(f"{path}: row {row}: {what} {values[row]} is not a multiple of {step}")
+    if (steps > limit).any():
+        row = int(np.argmax(steps > limit))
+        raise DataError(f"{path}: row {row}: {what} {values[row]} is more than {limit} steps of {step}")
+    return steps.astype(np.int64)
+
+
+def _without_backlog(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.bool_]:
+    """Drop trades that a venue sent on subscribing: they happened before the first row of the book."""
+    is_book = columns["kind"] != 3
+    keep = np.ones(len(is_book), bool)
+    if is_book.any():
+        first = columns["ts_exchange_ns"][is_book][0]
+        keep = is_book | (columns["ts_exchange_ns"] >= first)
+    _count(defects, "backlog_trades_dropped", int((~keep).sum()))
+    return keep
+
+
+def _corrected_clock(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.int64]:
+    """Return local times, shifted when the recorder's clock ran before the venue's."""
+    local: NDArray[np.int64] = columns["ts_local_ns"]
+    shortest = int((local - columns["ts_exchange_ns"]).min())
+    if shortest >= 0:
+        return local
+    shift = _LATENCY_MIN_NS - shortest
+    defects["clock_shift_ns"] = shift
+    return local + shift
