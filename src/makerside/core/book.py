@@ -9,7 +9,7 @@ its venue time. The touch remembers the newest time it was told; an older row ma
 behind the touch but never the touch itself, nor put a level in front of it. Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.model.event import Flag, Kind
 from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY, WINDOW_MASK, WINDOW_TICKS, MarketStatus
 from makerside.model.units import ASK, BID, BUY
@@ -21,7 +21,7 @@ BBO = int(Kind.BBO)
 
 
 @kernel
-def book_clear(book):
+def book_clear(book: Record) -> None:
     """Forget every level; the window stays where it is."""
     if book["low_ticks"] <= book["high_ticks"]:
         for tick in range(book["low_ticks"], book["high_ticks"] + 1):
@@ -37,7 +37,7 @@ def book_clear(book):
 
 
 @kernel
-def book_lots(book, side, tick):
+def book_lots(book: Record, side: int, tick: int) -> int:
     """Return the size at a price, 0 when there is none or the price is outside the window."""
     if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
         return 0
@@ -45,12 +45,12 @@ def book_lots(book, side, tick):
 
 
 @kernel
-def _is_empty(book):
+def _is_empty(book: Record) -> bool:
     return book["bid_ticks"] == NO_BID and book["ask_ticks"] == NO_ASK
 
 
 @kernel
-def move_window(book, center):
+def move_window(book: Record, center: int) -> None:
     """Move the window so that `center` is in its middle; levels that leave it are forgotten."""
     base = center - WINDOW_TICKS // 2
     old = book["base_ticks"]
@@ -74,7 +74,7 @@ def move_window(book, center):
 
 
 @kernel
-def next_bid(book, tick):
+def next_bid(book: Record, tick: int) -> int:
     """Return the best bid price at or below `tick`, NO_BID when there is none."""
     low = max(book["low_ticks"], book["base_ticks"])
     while tick >= low:
@@ -85,7 +85,7 @@ def next_bid(book, tick):
 
 
 @kernel
-def next_ask(book, tick):
+def next_ask(book: Record, tick: int) -> int:
     """Return the best ask price at or above `tick`, NO_ASK when there is none."""
     high = min(book["high_ticks"], book["base_ticks"] + WINDOW_MASK)
     while tick <= high:
@@ -96,7 +96,7 @@ def next_ask(book, tick):
 
 
 @kernel
-def set_level(book, side, tick, lots):
+def set_level(book: Record, side: int, tick: int, lots: int) -> int:
     """Set the size at a price and keep the best price right; returns the size that stood there before.
 
     A price outside the window is dropped and counted, unless it is a new touch: then the window moves.
@@ -127,7 +127,7 @@ def set_level(book, side, tick, lots):
 
 
 @kernel
-def trim_side(book, side, tick, lots):
+def trim_side(book: Record, side: int, tick: int, lots: int) -> None:
     """Make `tick` the best price of a side with `lots`; levels in front of it go. lots 0 empties the side."""
     if side == BID:
         best = book["bid_ticks"]
@@ -148,12 +148,12 @@ def trim_side(book, side, tick, lots):
 
 
 @kernel
-def _is_behind_touch(book, side, tick):
+def _is_behind_touch(book: Record, side: int, tick: int) -> bool:
     return tick < book["bid_ticks"] if side == BID else tick > book["ask_ticks"]
 
 
 @kernel
-def apply_book_row(book, kind, side, tick, lots, ts_venue_ns):
+def apply_book_row(book: Record, kind: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
     """Apply one DELTA, SNAPSHOT or BBO row; the caller closes the message with `end_message`.
 
     book  : book_t
@@ -167,9 +167,13 @@ def apply_book_row(book, kind, side, tick, lots, ts_venue_ns):
         if lots <= 0:
             return
         if side == BID:
-            book["known_bid_ticks"] = tick if book["known_bid_ticks"] == NO_BID else min(book["known_bid_ticks"], tick)
+            book["known_bid_ticks"] = (
+                tick if book["known_bid_ticks"] == NO_BID else min(book["known_bid_ticks"], tick)
+            )
         else:
-            book["known_ask_ticks"] = tick if book["known_ask_ticks"] == NO_ASK else max(book["known_ask_ticks"], tick)
+            book["known_ask_ticks"] = (
+                tick if book["known_ask_ticks"] == NO_ASK else max(book["known_ask_ticks"], tick)
+            )
         if is_older and not _is_behind_touch(book, side, tick):
             book["n_older"] += 1
             return
@@ -191,7 +195,7 @@ def apply_book_row(book, kind, side, tick, lots, ts_venue_ns):
 
 
 @kernel
-def _begin_snapshot(book, is_older):
+def _begin_snapshot(book: Record, is_older: bool) -> None:
     """Clear the book for a snapshot; one that is older than the touch leaves the touch in place."""
     bid = book["bid_ticks"]
     ask = book["ask_ticks"]
@@ -207,7 +211,7 @@ def _begin_snapshot(book, is_older):
 
 
 @kernel
-def end_message(book):
+def end_message(book: Record) -> None:
     """Close a message: the next SNAPSHOT row begins a new snapshot; keep the touch inside the window."""
     book["in_snapshot"] = 0
     bid = book["bid_ticks"]
@@ -220,7 +224,7 @@ def end_message(book):
 
 
 @kernel
-def own_lots(market, side, tick, ts_venue_ns):
+def own_lots(market: Record, side: int, tick: int, ts_venue_ns: int) -> int:
     """Return how much of our own size rested at a price at a venue time."""
     total = 0
     for i in range(market["n_own"]):
@@ -231,7 +235,7 @@ def own_lots(market, side, tick, ts_venue_ns):
 
 
 @kernel
-def own_begins(market, client_order_id, side, tick, lots, ts_venue_ns):
+def own_begins(market: Record, client_order_id: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
     """Note that `lots` of our order rest from a venue time on, instead of what it rested before."""
     own_ends(market, client_order_id, ts_venue_ns)
     if lots <= 0:
@@ -250,7 +254,7 @@ def own_begins(market, client_order_id, side, tick, lots, ts_venue_ns):
 
 
 @kernel
-def own_ends(market, client_order_id, ts_venue_ns):
+def own_ends(market: Record, client_order_id: int, ts_venue_ns: int) -> None:
     """Note that our order rests no more from a venue time on."""
     for i in range(market["n_own"]):
         own = market["own"][i]
@@ -259,7 +263,7 @@ def own_ends(market, client_order_id, ts_venue_ns):
 
 
 @kernel
-def _forget_old_own(market):
+def _forget_old_own(market: Record) -> None:
     """Drop what ended before anything that the book still shows."""
     book = market["book"]
     horizon = min(book["ts_touch_ns"], book["ts_depth_ns"])
@@ -273,7 +277,7 @@ def _forget_old_own(market):
 
 
 @kernel
-def set_touch(market):
+def set_touch(market: Record) -> None:
     """Write the touch without our own orders into the market record, and its status."""
     book = market["book"]
     bid = book["bid_ticks"]
@@ -298,7 +302,7 @@ def set_touch(market):
 
 
 @kernel
-def _touch_without_us(market, side, tick, lots):
+def _touch_without_us(market: Record, side: int, tick: int, lots: int) -> tuple[int, int]:
     book = market["book"]
     ts_ns = book["ts_touch_ns"]
     while tick != NO_BID and tick != NO_ASK:
@@ -312,8 +316,8 @@ def _touch_without_us(market, side, tick, lots):
 
 
 @kernel
-def infer_side(market, tick):
-    """Return the likely aggressor of a print whose source does not tell it: against the book, else as before."""
+def infer_side(market: Record, tick: int) -> int:
+    """Return the likely aggressor of a print whose source does not tell it: by the book, else as before."""
     if market["ask_ticks"] != NO_ASK and market["bid_ticks"] != NO_BID:
         distance = 2 * tick - market["bid_ticks"] - market["ask_ticks"]
         if distance != 0:

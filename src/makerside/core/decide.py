@@ -5,10 +5,11 @@ lets it. What it writes is already counted as exposure when it returns. Pure.
 """
 
 from makerside.core.diff import is_quoting, is_wanted, match_quotes
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.orders import PENDING_NEW, order_advance, order_new
 from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
 from makerside.core.risk import APPROVED, check_order, fit_quotes
+from makerside.core.signature import call_strategy
 from makerside.model.action import ActionKind, ActionReason
 from makerside.model.event import Command, Flag, Reason
 from makerside.model.market import MarketStatus
@@ -21,7 +22,7 @@ CAPACITY = int(Reason.CAPACITY)
 
 
 @kernel
-def why_not(markets, account, trader, now_ns):
+def why_not(markets: Record, account: Record, trader: Record, now_ns: int) -> ActionReason:
     """Return ActionReason.QUOTE when the trader may quote, else why it must not: HALTED or STALE."""
     if account["command"] != Command.RESUME:
         return ActionReason.HALTED
@@ -33,11 +34,8 @@ def why_not(markets, account, trader, now_ns):
 
 
 @kernel
-def decide(markets, account, trader, trader_index, desk, targets):
-    """Take one decision for one trader; its actions are appended to `desk["actions"]`.
-
-    targets : the strategy, a first-class function int64(market_t, trader_t, desk_t)
-    """
+def decide(markets: Record, account: Record, trader: Record, trader_index: int, desk: Record) -> None:
+    """Take one decision for one trader; its actions are appended to `desk["actions"]`."""
     now_ns = desk["now_ns"]
     if account["is_connected"] == 0:
         return
@@ -50,7 +48,9 @@ def decide(markets, account, trader, trader_index, desk, targets):
     desk["n_quotes"] = 0
     if reason == ActionReason.QUOTE:
         _lay_legs(markets, account, trader, desk)
-        targets(markets[trader["legs"][0]["instrument"]], trader, desk)
+        call_strategy(
+            desk["targets"][trader["strategy"]], markets[trader["legs"][0]["instrument"]], trader, desk
+        )
         for i in range(trader["n_legs"]):
             fit_quotes(markets[trader["legs"][i]["instrument"]], account, trader, desk, i)
     match_quotes(trader, desk)
@@ -62,7 +62,7 @@ def decide(markets, account, trader, trader_index, desk, targets):
 
 
 @kernel
-def _lay_legs(markets, account, trader, desk):
+def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) -> None:
     """Show the strategy each leg's touch without us, its position and its limit."""
     for i in range(trader["n_legs"]):
         leg = trader["legs"][i]
@@ -78,7 +78,7 @@ def _lay_legs(markets, account, trader, desk):
 
 
 @kernel
-def _cancel_unwanted(account, trader, trader_index, desk, reason):
+def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: Record, reason: int) -> None:
     """Cancel what no quote wants. An order that is not acked yet is waited for, unless we must leave."""
     for i in range(trader["n_active"]):
         slot = trader["active"][i]
@@ -103,7 +103,7 @@ def _cancel_unwanted(account, trader, trader_index, desk, reason):
 
 
 @kernel
-def _place_wanted(markets, account, trader, trader_index, desk):
+def _place_wanted(markets: Record, account: Record, trader: Record, trader_index: int, desk: Record) -> None:
     """Send an order for every quote that has none, as far as budget, slots and limits reach."""
     for q in range(desk["n_quotes"]):
         quote = desk["quotes"][q]
@@ -141,7 +141,16 @@ def _place_wanted(markets, account, trader, trader_index, desk):
 
 
 @kernel
-def _write(desk, trader, trader_index, leg, order, kind, size_lots, reason):
+def _write(
+    desk: Record,
+    trader: Record,
+    trader_index: int,
+    leg: Record,
+    order: Record,
+    kind: int,
+    size_lots: int,
+    reason: int,
+) -> None:
     """Append one action row."""
     row = desk["actions"][desk["n_actions"]]
     desk["n_actions"] += 1
@@ -159,4 +168,3 @@ def _write(desk, trader, trader_index, leg, order, kind, size_lots, reason):
     row["level"] = order["level"]
     row["reason"] = reason
     row["spare"] = 0
-

@@ -13,17 +13,25 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar, overload
 
 import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
 from numba import types
+from numba.core.typing.templates import Signature
 
+Record = Any  # a scalar record of one of the dtypes in `model`: its fields have no static type
+Strategy = Callable[[Record, Record, Record], int]  # (market_t, trader_t, desk_t) -> number of quotes
+F = TypeVar("F", bound=Callable[..., Any])
+
+_config: Any = numba.config
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Rooms that hold kernels, and the records that shape them.
 _KERNEL_ROOMS = ("model", "core", "strategies", "sim")
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 _FOLDERS_KEPT = 6  # source states: enough for the three kinds of test run and a branch or two
 
 
@@ -53,9 +61,9 @@ def cache_key(extra: Iterable[Path] = ()) -> str:
         np.__version__,
         llvmlite.binding.get_host_cpu_name(),
         llvmlite.binding.get_host_cpu_features().flatten(),
-        str(numba.config.BOUNDSCHECK),
-        str(numba.config.DEBUG),
-        str(numba.config.OPT),
+        str(_config.BOUNDSCHECK),
+        str(_config.DEBUG),
+        str(_config.OPT),
     ):
         digest.update(fact.encode() + b"\0")
     return digest.hexdigest()[:20]
@@ -76,25 +84,26 @@ def prepare_cache(extra: Iterable[Path] = ()) -> Path:
     except OSError:
         # A read-only home: Numba then falls back to its own choice of folder, without a cache at worst.
         return folder
-    numba.config.CACHE_DIR = str(folder)
+    _config.CACHE_DIR = str(folder)
     return folder
 
 
-def kernel(*signature: Any, **options: Any) -> Any:
+@overload
+def kernel(function: F, /) -> F: ...
+
+
+@overload
+def kernel(signature: Signature, /) -> Callable[[F], F]: ...
+
+
+def kernel(what: Any, /) -> Any:
     """Compile a pure function of records: no fastmath, NumPy's rules for division, cached, without the GIL.
 
-    Used bare, or with one explicit signature, which compiles (or loads) at import.
+    Used bare it compiles at the first call; with an explicit signature at import, or loads then.
     """
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        settings: dict[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True, **options}
-        return numba.njit(*signature, **settings)(function)
-
-    if len(signature) == 1 and callable(signature[0]) and not isinstance(signature[0], types.Type):
-        function, signature = signature[0], ()
-        if not isinstance(function, type) and not hasattr(function, "return_type"):
-            return decorate(function)
-    return decorate
+    if isinstance(what, FunctionType):
+        return numba.njit(**_OPTIONS)(what)
+    return numba.njit(what, **_OPTIONS)
 
 
 def record(dtype: np.dtype[Any]) -> Any:

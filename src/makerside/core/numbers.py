@@ -25,7 +25,7 @@ _C_MAX = 1 << 62
 
 
 @kernel
-def exp(x):
+def exp(x: float) -> float:
     """Return e^x, the same bits on every machine.
 
     x       : float; beyond EXP_MIN and EXP_MAX the result is 0.0 or e^EXP_MAX, never infinity
@@ -45,7 +45,7 @@ def exp(x):
 
 
 @kernel
-def log(x):
+def log(x: float) -> float:
     """Return ln x, the same bits on every machine.
 
     x       : float above 0
@@ -66,19 +66,20 @@ def log(x):
 
 
 @kernel
-def power(base, exponent):
+def power(base: float, exponent: float) -> float:
     """Return base^exponent for base > 0."""
     return exp(exponent * log(base))
 
 
 @kernel
-def mul_div(a, b, c):
+def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
     """Return quotient and remainder of a * b / c with a 128-bit product.
 
     a, b, c : int64, a and b >= 0, 0 < c <= 2^62
     returns : (int64, int64); asserts that the quotient fits
     """
-    assert a >= 0 and b >= 0
+    assert a >= 0
+    assert b >= 0
     assert 0 < c <= _C_MAX
     if a < _LIMB and b < _LIMB:
         return a * b // c, a * b % c
@@ -104,18 +105,18 @@ def mul_div(a, b, c):
 
 
 @kernel
-def mul_div_floor(a, b, c):
+def mul_div_floor(a: int, b: int, c: int) -> int:
     """Return floor(a * b / c) with a 128-bit product; see `mul_div`."""
     return mul_div(a, b, c)[0]
 
 
 @kernel
-def floor_ticks(x):
+def floor_ticks(x: float) -> int:
     """Return the largest integer not above x."""
-    return int(math.floor(x))
+    return math.floor(x)
 
 
 @kernel
-def ceil_ticks(x):
+def ceil_ticks(x: float) -> int:
     """Return the smallest integer not below x."""
-    return int(math.ceil(x))
+    return math.ceil(x)

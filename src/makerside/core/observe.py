@@ -8,7 +8,7 @@ from makerside.core.book import apply_book_row, book_clear, end_message, infer_s
 from makerside.core.estimators.fair import update_fair
 from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.orders import find_order, on_ack, on_end, on_fill, on_venue_filled, order_advance
 from makerside.core.positions import book_fill, book_funding
 from makerside.model.account import TRADE_IDS_CAPACITY
@@ -25,7 +25,7 @@ _BOT_MASK = (1 << BOT_BITS) - 1
 
 
 @kernel
-def observe_market_row(market, event):
+def observe_market_row(market: Record, event: Record) -> None:
     """Apply one public row without a continuation: DELTA, SNAPSHOT, TRADE, BBO or GAP."""
     kind = int(event["kind"])
     flags = int(event["flags"])
@@ -48,7 +48,7 @@ def observe_market_row(market, event):
 
 
 @kernel
-def _observe_gap(market):
+def _observe_gap(market: Record) -> None:
     """The feed was interrupted: the book is unknown until a snapshot or the best prices come."""
     market["status"] = MarketStatus.GAP
     market["n_gaps"] += 1
@@ -59,7 +59,7 @@ def _observe_gap(market):
 
 
 @kernel
-def _observe_trade(market, tick, flags):
+def _observe_trade(market: Record, tick: int, flags: int) -> None:
     market["n_trades"] += 1
     if flags & UNKNOWN_SIDE:
         side = infer_side(market, tick)
@@ -73,7 +73,7 @@ def _observe_trade(market, tick, flags):
 
 
 @kernel
-def end_market_message(market):
+def end_market_message(market: Record) -> None:
     """Close a message of one market: touch without us, status, estimators, and whether to decide."""
     market["n_messages"] += 1
     end_message(market["book"])
@@ -94,7 +94,7 @@ def end_market_message(market):
 
 
 @kernel
-def find_trader(traders, client_order_id):
+def find_trader(traders: Record, client_order_id: int) -> int:
     """Return the index of the trader whose bot id is in a client order id, -1 for a stranger's."""
     bot = (client_order_id >> _BOT_SHIFT) & _BOT_MASK
     if client_order_id <= 0:
@@ -106,7 +106,7 @@ def find_trader(traders, client_order_id):
 
 
 @kernel
-def find_leg(trader, instrument):
+def find_leg(trader: Record, instrument: int) -> int:
     """Return the trader's leg on an instrument, -1 when it has none."""
     for i in range(trader["n_legs"]):
         if trader["legs"][i]["instrument"] == instrument:
@@ -115,7 +115,7 @@ def find_leg(trader, instrument):
 
 
 @kernel
-def is_known_trade(account, trade_id):
+def is_known_trade(account: Record, trade_id: int) -> bool:
     """Return whether a trade id was seen lately, and remember it when it was not."""
     for i in range(TRADE_IDS_CAPACITY):
         if account["trade_ids"][i] == trade_id:
@@ -127,7 +127,9 @@ def is_known_trade(account, trade_id):
 
 
 @kernel
-def observe_report(markets, accounts, traders, event, detail, now_ns):
+def observe_report(
+    markets: Record, accounts: Record, traders: Record, event: Record, detail: Record, now_ns: int
+) -> None:
     """Apply one fact about an order of ours. event : event_t;  detail : order_detail_t."""
     identity = detail["client_order_id"]
     k = find_trader(traders, identity)
@@ -155,7 +157,16 @@ def observe_report(markets, accounts, traders, event, detail, now_ns):
 
 
 @kernel
-def _observe_fill(trader, account, position, market, slot, event, detail, now_ns):
+def _observe_fill(
+    trader: Record,
+    account: Record,
+    position: Record,
+    market: Record,
+    slot: int,
+    event: Record,
+    detail: Record,
+    now_ns: int,
+) -> None:
     if is_known_trade(account, detail["reference"]):
         account["n_duplicate_fills"] += 1
         return
@@ -169,7 +180,17 @@ def _observe_fill(trader, account, position, market, slot, event, detail, now_ns
 
 
 @kernel
-def _observe_order(trader, account, position, market, slot, kind, event, detail, now_ns):
+def _observe_order(
+    trader: Record,
+    account: Record,
+    position: Record,
+    market: Record,
+    slot: int,
+    kind: int,
+    event: Record,
+    detail: Record,
+    now_ns: int,
+) -> None:
     order = trader["orders"][slot]
     lots = event["size_lots"]
     ts_ns = event["ts_venue_ns"]
@@ -198,7 +219,7 @@ def _observe_order(trader, account, position, market, slot, kind, event, detail,
 
 
 @kernel
-def observe_account(markets, accounts, event, detail):
+def observe_account(markets: Record, accounts: Record, event: Record, detail: Record) -> None:
     """Apply one fact about money or prices. event : event_t;  detail : account_detail_t."""
     kind = int(event["kind"])
     if kind == Kind.PRICES:
@@ -224,7 +245,7 @@ def observe_account(markets, accounts, event, detail):
 
 
 @kernel
-def _observe_statement(account, position, lots, cost_e8):
+def _observe_statement(account: Record, position: Record, lots: int, cost_e8: int) -> None:
     """Adopt the venue's position at the start; later only compare it with the ledger."""
     if position["n_fills"] == 0 and position["position_lots"] == 0:
         position["position_lots"] = lots
@@ -232,4 +253,3 @@ def _observe_statement(account, position, lots, cost_e8):
         position["position_lots_max"] = abs(lots)
     elif position["position_lots"] != lots:
         account["n_divergent"] += 1
-

@@ -7,7 +7,7 @@ the venue's word and the fills agree that nothing can come any more. Pure.
 """
 
 from makerside.core.book import own_begins, own_ends
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.model.market import NO_ASK
 from makerside.model.order import (
     BOT_BITS,
@@ -37,7 +37,7 @@ FILLED = int(OrderState.FILLED)
 
 
 @kernel
-def orders_init(trader):
+def orders_init(trader: Record) -> None:
     """Empty the order table."""
     trader["n_active"] = 0
     trader["n_free"] = ORDER_CAPACITY
@@ -48,12 +48,22 @@ def orders_init(trader):
 
 
 @kernel
-def order_new(trader, position, side, leg, level, price_ticks, size_lots, now_ns):
+def order_new(
+    trader: Record,
+    position: Record,
+    side: int,
+    leg: Record,
+    level: int,
+    price_ticks: int,
+    size_lots: int,
+    now_ns: int,
+) -> int:
     """Take a slot for an order that is about to be sent and count it as exposure; returns the slot.
 
     The caller has checked that a slot is free.
     """
-    assert trader["n_free"] > 0 and size_lots > 0
+    assert trader["n_free"] > 0
+    assert size_lots > 0
     trader["n_free"] -= 1
     slot = trader["free"][trader["n_free"]]
     counter = trader["counter"]
@@ -84,7 +94,7 @@ def order_new(trader, position, side, leg, level, price_ticks, size_lots, now_ns
 
 
 @kernel
-def set_open(order, position, lots):
+def set_open(order: Record, position: Record, lots: int) -> None:
     """Change what may still fill of an order, and the position's exposure with it."""
     assert lots >= 0
     change = lots - order["open_lots"]
@@ -96,7 +106,7 @@ def set_open(order, position, lots):
 
 
 @kernel
-def find_order(trader, client_order_id):
+def find_order(trader: Record, client_order_id: int) -> int:
     """Return the slot of an order of this trader, -1 when it holds no such order."""
     slot = client_order_id & _SLOT_MASK
     if client_order_id <= 0 or slot >= ORDER_CAPACITY:
@@ -108,7 +118,7 @@ def find_order(trader, client_order_id):
 
 
 @kernel
-def order_advance(trader, position, account, slot, what, now_ns):
+def order_advance(trader: Record, position: Record, account: Record, slot: int, what: int, now_ns: int) -> None:
     """Move an order by one line of the state table and free its slot when it has ended.
 
     An input that no line foresees is counted and changes nothing.
@@ -128,7 +138,7 @@ def order_advance(trader, position, account, slot, what, now_ns):
 
 
 @kernel
-def _release(trader, slot):
+def _release(trader: Record, slot: int) -> None:
     for i in range(trader["n_active"]):
         if trader["active"][i] == slot:
             trader["n_active"] -= 1
@@ -142,7 +152,16 @@ def _release(trader, slot):
 
 
 @kernel
-def on_fill(trader, position, account, market, slot, size_lots, ts_venue_ns, now_ns):
+def on_fill(
+    trader: Record,
+    position: Record,
+    account: Record,
+    market: Record,
+    slot: int,
+    size_lots: int,
+    ts_venue_ns: int,
+    now_ns: int,
+) -> None:
     """Account an execution to its order; the ledger has been booked by the caller."""
     order = trader["orders"][slot]
     order["filled_lots"] += size_lots
@@ -155,7 +174,17 @@ def on_fill(trader, position, account, market, slot, size_lots, ts_venue_ns, now
 
 
 @kernel
-def on_ack(trader, position, account, market, slot, venue_order_id, open_lots, ts_venue_ns, now_ns):
+def on_ack(
+    trader: Record,
+    position: Record,
+    account: Record,
+    market: Record,
+    slot: int,
+    venue_order_id: int,
+    open_lots: int,
+    ts_venue_ns: int,
+    now_ns: int,
+) -> None:
     """The venue says that the order rests with `open_lots`; fills that are not booked yet stay exposure."""
     order = trader["orders"][slot]
     if venue_order_id != 0:
@@ -166,7 +195,17 @@ def on_ack(trader, position, account, market, slot, venue_order_id, open_lots, t
 
 
 @kernel
-def on_end(trader, position, account, market, slot, what, left_lots, ts_venue_ns, now_ns):
+def on_end(
+    trader: Record,
+    position: Record,
+    account: Record,
+    market: Record,
+    slot: int,
+    what: int,
+    left_lots: int,
+    ts_venue_ns: int,
+    now_ns: int,
+) -> None:
     """The venue says that the order ended with `left_lots` unfilled, by cancel, expiry or self-trade.
 
     What it had filled before and what we have booked may differ: the difference is still to come.
@@ -182,7 +221,9 @@ def on_end(trader, position, account, market, slot, what, left_lots, ts_venue_ns
 
 
 @kernel
-def on_venue_filled(trader, position, account, market, slot, ts_venue_ns, now_ns):
+def on_venue_filled(
+    trader: Record, position: Record, account: Record, market: Record, slot: int, ts_venue_ns: int, now_ns: int
+) -> None:
     """The venue says "filled": wait for the fills that are not booked yet."""
     order = trader["orders"][slot]
     own_ends(market, order["client_order_id"], ts_venue_ns)
@@ -193,7 +234,7 @@ def on_venue_filled(trader, position, account, market, slot, ts_venue_ns, now_ns
 
 
 @kernel
-def orders_on_time(trader, account, now_ns):
+def orders_on_time(trader: Record, account: Record, now_ns: int) -> int:
     """Turn orders whose answer is overdue into UNKNOWN; returns how many did."""
     if now_ns < trader["ts_deadline_ns"]:
         return 0
@@ -203,7 +244,7 @@ def orders_on_time(trader, account, now_ns):
         slot = trader["active"][i]
         order = trader["orders"][slot]
         state = order["state"]
-        if state == PENDING_NEW or state == PENDING_CANCEL or state == SETTLING:
+        if state in (PENDING_NEW, PENDING_CANCEL, SETTLING):
             since = order["ts_state_ns"] if state == SETTLING else order["ts_sent_ns"]
             due = since + trader["timeout_ns"]
             if now_ns >= due:
@@ -214,4 +255,3 @@ def orders_on_time(trader, account, now_ns):
                 earliest = min(earliest, due)
     trader["ts_deadline_ns"] = earliest
     return found
-

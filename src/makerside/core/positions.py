@@ -9,7 +9,7 @@ is ever created or lost by rounding. Identity, exact at every event:
 Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import mul_div, mul_div_floor
 from makerside.model.units import E9
 
@@ -17,12 +17,13 @@ _NOTIONAL_LIMIT = 1 << 62
 
 
 @kernel
-def notional_e8(price_ticks, size_lots, unit_value_e8):
+def notional_e8(price_ticks: int, size_lots: int, unit_value_e8: int) -> int:
     """Return price x size in money; asserts that it fits into 62 bits.
 
     price_ticks, size_lots, unit_value_e8 : int64, not negative
     """
-    assert price_ticks >= 0 and size_lots >= 0
+    assert price_ticks >= 0
+    assert size_lots >= 0
     per_tick = size_lots * unit_value_e8
     assert size_lots <= _NOTIONAL_LIMIT // unit_value_e8
     assert price_ticks == 0 or per_tick <= _NOTIONAL_LIMIT // price_ticks
@@ -30,7 +31,7 @@ def notional_e8(price_ticks, size_lots, unit_value_e8):
 
 
 @kernel
-def fee_e8(notional, rate_e9, quantum_e8):
+def fee_e8(notional: int, rate_e9: int, quantum_e8: int) -> int:
     """Return the fee of a fill, rounded against us to the venue's quantum: a cost up, a rebate down.
 
     rate_e9 : int64, negative for a rebate
@@ -42,13 +43,14 @@ def fee_e8(notional, rate_e9, quantum_e8):
 
 
 @kernel
-def book_fill(position, account, side, price_ticks, size_lots, fee):
+def book_fill(position: Record, account: Record, side: int, price_ticks: int, size_lots: int, fee: int) -> int:
     """Book one execution into a position and its account; returns the realised part, fee excluded.
 
     position : position_t;  account : account_t
     side     : BUY or SELL;  fee : money of 10^-8, negative for a rebate
     """
-    assert size_lots > 0 and price_ticks > 0
+    assert size_lots > 0
+    assert price_ticks > 0
     held = position["position_lots"]
     value = notional_e8(price_ticks, size_lots, position["unit_value_e8"])
     realized = 0
@@ -67,7 +69,7 @@ def book_fill(position, account, side, price_ticks, size_lots, fee):
 
 
 @kernel
-def _close(position, held, side, price_ticks, size_lots):
+def _close(position: Record, held: int, side: int, price_ticks: int, size_lots: int) -> int:
     """Close against the position, and open the rest the other way round when it flips."""
     unit = position["unit_value_e8"]
     closed = min(size_lots, abs(held))
@@ -83,14 +85,14 @@ def _close(position, held, side, price_ticks, size_lots):
 
 
 @kernel
-def book_funding(position, account, amount_e8):
+def book_funding(position: Record, account: Record, amount_e8: int) -> None:
     """Book a funding payment: positive when we receive it."""
     position["funding_e8"] += amount_e8
     account["cash_e8"] += amount_e8
 
 
 @kernel
-def unrealized_e8(position, price_ticks):
+def unrealized_e8(position: Record, price_ticks: int) -> int:
     """Return what closing the position at a price would realise."""
     held = position["position_lots"]
     value = notional_e8(price_ticks, abs(held), position["unit_value_e8"])
@@ -98,7 +100,7 @@ def unrealized_e8(position, price_ticks):
 
 
 @kernel
-def worst_case_lots(position):
+def worst_case_lots(position: Record) -> int:
     """Return the largest absolute position if all our working orders of one side filled."""
     long = position["position_lots"] + position["open_buy_lots"]
     short = position["open_sell_lots"] - position["position_lots"]

@@ -4,12 +4,12 @@ Where the step grows with the price (Hyperliquid: five significant figures, whol
 bids round down and asks up to the step that holds at that price. Idempotent. Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.model.units import BUY
 
 
 @kernel
-def price_step(rules, tick):
+def price_step(rules: Record, tick: int) -> int:
     """Return the step between allowed prices at `tick`, in ticks.
 
     rules : instrument_t; significant_figures 0 means that every tick is allowed
@@ -30,7 +30,7 @@ def price_step(rules, tick):
 
 
 @kernel
-def round_price(rules, tick, side):
+def round_price(rules: Record, tick: int, side: int) -> int:
     """Return the nearest allowed price that is not more aggressive: down for BUY, up for SELL."""
     step = price_step(rules, tick)
     below = tick // step * step

@@ -5,7 +5,7 @@ price: not crossing, one step away from the level before it, rounded away from t
 of these moved is a part as well, so that the parts sum to the price exactly. Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import ceil_ticks, floor_ticks
 from makerside.core.prices import price_step, round_price
 from makerside.model.event import Flag
@@ -18,7 +18,18 @@ PRICE_LIMIT = float(1 << 31)  # an event row's price has 32 bits
 
 
 @kernel
-def add_quote(market, desk, leg, side, level, size_lots, reference, inventory, half_spread, deeper):
+def add_quote(
+    market: Record,
+    desk: Record,
+    leg: Record,
+    side: int,
+    level: int,
+    size_lots: int,
+    reference: float,
+    inventory: float,
+    half_spread: float,
+    deeper: float,
+) -> int:
     """Put one post-only quote on the desk, or nothing when it has no valid price; returns 1 or 0.
 
     reference   : fair value in ticks;  inventory : shift of it, signed
@@ -50,7 +61,7 @@ def add_quote(market, desk, leg, side, level, size_lots, reference, inventory, h
 
 
 @kernel
-def _bound(market, desk, leg, side):
+def _bound(market: Record, desk: Record, leg: Record, side: int) -> int:
     """Return the most aggressive price: one step before the opposite touch and behind the last level."""
     rules = market["rules"]
     if side == BUY:
@@ -74,7 +85,15 @@ def _bound(market, desk, leg, side):
 
 
 @kernel
-def _explain(parts, reference, inventory, half_spread, deeper, price, is_bound):
+def _explain(
+    parts: Record,
+    reference: float,
+    inventory: float,
+    half_spread: float,
+    deeper: float,
+    price: int,
+    is_bound: bool,
+) -> None:
     """Write the parts so that their sum, left to right, is the price to the last bit.
 
     The last difference is exact (Sterbenz): price and partial sum are within a factor of two.

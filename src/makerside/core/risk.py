@@ -5,7 +5,7 @@ order that is being cancelled counts until the venue has confirmed it; the quote
 waits for that when the room is short. Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import mul_div_floor
 from makerside.core.positions import notional_e8, worst_case_lots
 from makerside.model.event import Reason
@@ -22,7 +22,7 @@ SIZE = int(Reason.SIZE)
 
 
 @kernel
-def fit_quotes(market, account, trader, desk, leg_index):
+def fit_quotes(market: Record, account: Record, trader: Record, desk: Record, leg_index: int) -> None:
     """Clip the quotes of one leg to what its limits allow, nearest first; size 0 drops a quote.
 
     Quotes share the room of their side as if no other order worked: the diff then finds them equal
@@ -53,7 +53,7 @@ def fit_quotes(market, account, trader, desk, leg_index):
 
 
 @kernel
-def _why_small(rules, size_lots, room, by_notional):
+def _why_small(rules: Record, size_lots: int, room: int, by_notional: int) -> int:
     """Return the reason code of a quote that was clipped to nothing."""
     if size_lots < rules["min_size_lots"]:
         return SIZE
@@ -65,7 +65,9 @@ def _why_small(rules, size_lots, room, by_notional):
 
 
 @kernel
-def check_order(market, account, trader, leg, side, price_ticks, size_lots):
+def check_order(
+    market: Record, account: Record, trader: Record, leg: Record, side: int, price_ticks: int, size_lots: int
+) -> int:
     """Return NONE when an order may be sent now, or the reason why not: the last gate before the wire.
 
     leg : leg_t of the trader; size_lots : already clipped by `fit_quotes`
@@ -94,7 +96,7 @@ def check_order(market, account, trader, leg, side, price_ticks, size_lots):
 
 
 @kernel
-def _is_in_band(market, trader, price_ticks):
+def _is_in_band(market: Record, trader: Record, price_ticks: int) -> bool:
     """Return whether a price is near enough to the mid; in doubled ticks, so that half ticks are exact."""
     mid_x2 = market["bid_ticks"] + market["ask_ticks"]
     distance_x2 = abs(2 * price_ticks - mid_x2)
@@ -102,7 +104,7 @@ def _is_in_band(market, trader, price_ticks):
 
 
 @kernel
-def _room_lots(position, leg, side):
+def _room_lots(position: Record, leg: Record, side: int) -> int:
     """Return how much more may be ordered on a side before the position limit binds."""
     if side == BUY:
         return leg["position_max_lots"] - position["position_lots"] - position["open_buy_lots"]
@@ -110,7 +112,7 @@ def _room_lots(position, leg, side):
 
 
 @kernel
-def _worst_after(position, side, lots):
+def _worst_after(position: Record, side: int, lots: int) -> int:
     """Return the worst-case absolute position if `lots` more were ordered on a side."""
     long = position["position_lots"] + position["open_buy_lots"] + (lots if side == BUY else 0)
     short = position["open_sell_lots"] - position["position_lots"] + (lots if side != BUY else 0)
@@ -118,7 +120,7 @@ def _worst_after(position, side, lots):
 
 
 @kernel
-def total_worst_case_e8(account, skipped):
+def total_worst_case_e8(account: Record, skipped: int) -> int:
     """Return the worst-case notional of all positions but one, at their last mids."""
     total = 0
     for i in range(account["n_positions"]):

@@ -3,14 +3,14 @@
     rows in  ->  observe each  ->  on LAST: close the message, decide for whom it concerns  ->  actions
 
 It may be called with any number of rows at a time: all state is in the records, so that the cuts
-between calls change nothing. The strategy comes as a first-class function of `STRATEGY`, hence this
-loop is compiled once for all of them. Pure.
+between calls change nothing. Strategies are called by address (`signature.py`), hence this loop is
+compiled once for all of them. Pure.
 """
 
 from numba import types
 
 from makerside.core.decide import decide
-from makerside.core.kernel import kernel, record, records
+from makerside.core.kernel import Record, kernel, records
 from makerside.core.observe import end_market_message, observe_account, observe_market_row, observe_report
 from makerside.core.orders import orders_on_time
 from makerside.model.account import account_t
@@ -19,7 +19,6 @@ from makerside.model.event import DETAIL_ROWS, Flag, Kind, account_detail_t, eve
 from makerside.model.market import market_t
 from makerside.model.trader import trader_t
 
-STRATEGY = types.int64(record(market_t), record(trader_t), record(desk_t))
 LAST = int(Flag.LAST)
 PRICES = int(Kind.PRICES)
 FIRST_PRIVATE = int(Kind.ORDER_ACK)
@@ -27,7 +26,7 @@ LAST_ORDER_KIND = int(Kind.SEND_FAILED)
 
 
 @kernel
-def observe_clock(accounts, traders, event):
+def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
     """Apply a TIMER, EPOCH, CONNECT, DISCONNECT or COMMAND row."""
     kind = int(event["kind"])
     if kind == Kind.CONNECT:
@@ -48,7 +47,7 @@ def observe_clock(accounts, traders, event):
 
 
 @kernel
-def decide_all(markets, accounts, traders, desk, targets):
+def decide_all(markets: Record, accounts: Record, traders: Record, desk: Record) -> None:
     """Decide for every trader that has something new to look at."""
     for k in range(len(traders)):
         trader = traders[k]
@@ -57,22 +56,15 @@ def decide_all(markets, accounts, traders, desk, targets):
             is_due = is_due or markets[trader["legs"][i]["instrument"]]["is_dirty"] == 1
         if is_due:
             trader["is_dirty"] = 1  # stays until pacing lets it decide
-            decide(markets, accounts[trader["account"]], trader, k, desk, targets)
+            decide(markets, accounts[trader["account"]], trader, k, desk)
     for m in range(len(markets)):
         markets[m]["is_dirty"] = 0
 
 
 @kernel(
-    types.int64(
-        records(event_t),
-        records(market_t),
-        records(account_t),
-        records(trader_t),
-        records(desk_t),
-        types.FunctionType(STRATEGY),
-    )
+    types.int64(records(event_t), records(market_t), records(account_t), records(trader_t), records(desk_t))
 )
-def step(events, markets, accounts, traders, desks, targets):
+def step(events: Record, markets: Record, accounts: Record, traders: Record, desks: Record) -> int:
     """Observe event rows and decide; returns the number of actions written to `desks[0]["actions"]`.
 
     events   : (n,) event_t, continuation rows included; a cut between a row and its continuation is
@@ -113,8 +105,7 @@ def step(events, markets, accounts, traders, desks, targets):
         if int(event["flags"]) & LAST:
             if kind < FIRST_PRIVATE and kind != PRICES:
                 end_market_message(markets[int(event["instrument"])])
-            decide_all(markets, accounts, traders, desk, targets)
+            decide_all(markets, accounts, traders, desk)
         i += 1 + extra
     desk["n_consumed"] = i
     return desk["n_actions"]
-

@@ -109,7 +109,9 @@ def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
     import pyarrow.parquet as pq
 
     if not path.exists():
-        raise DataError(f"{path}: there is no such file; a recording is a Parquet file with {', '.join(COLUMNS)}")
+        raise DataError(
+            f"{path}: there is no such file; a recording is a Parquet file with {', '.join(COLUMNS)}"
+        )
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
@@ -152,7 +154,9 @@ def _check_values(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     for bad, what in checks:
         if bad.any():
             row = int(np.argmax(bad))
-            raise DataError(f"{path}: row {row}: {what} (kind {kind[row]}, price {price[row]}, size {size[row]})")
+            raise DataError(
+                f"{path}: row {row}: {what} (kind {kind[row]}, price {price[row]}, size {size[row]})"
+            )
 
 
 def _infer_instrument(path: Path, columns: dict[str, NDArray[Any]]) -> Instrument:
@@ -176,7 +180,9 @@ def _grid(path: Path, values: NDArray[np.float64], what: str) -> Decimal:
     raise DataError(f"{path}: {what}s have more than {_DECIMALS_MAX} decimals; give the instrument's grid")
 
 
-def _to_steps(path: Path, values: NDArray[np.float64], step: Decimal, what: str, limit: int) -> NDArray[np.int64]:
+def _to_steps(
+    path: Path, values: NDArray[np.float64], step: Decimal, what: str, limit: int
+) -> NDArray[np.int64]:
     steps = np.rint(values / float(step))
     off = np.abs(steps * float(step) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
     if off.any():

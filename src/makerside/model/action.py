@@ -10,6 +10,8 @@ import numpy as np
 
 from makerside.model.event import FIRST_ACTION, event_t
 
+HEADER = ("event_seq", "ts_decided_ns", "size_lots", "price_ticks", "instrument", "kind", "flags")
+
 action_t = np.dtype(
     [
         ("event_seq", "i8"),  # number of event rows that had been seen when it was decided
@@ -29,8 +31,13 @@ action_t = np.dtype(
     ]
 )
 
-assert action_t.itemsize == 2 * event_t.itemsize
-assert all(action_t.fields[name][1] == event_t.fields[name][1] for name in ("size_lots", "price_ticks", "kind"))
+action_detail_t = np.dtype([(name, action_t[name]) for name in action_t.names or () if name not in HEADER])
+
+assert action_t.itemsize == 2 * event_t.itemsize == event_t.itemsize + action_detail_t.itemsize
+for _name in ("size_lots", "price_ticks", "instrument", "kind", "flags"):
+    assert action_t.fields
+    assert event_t.fields
+    assert action_t.fields[_name][1] == event_t.fields[_name][1]
 
 
 class ActionKind(IntEnum):

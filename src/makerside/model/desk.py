@@ -17,6 +17,8 @@ ACTIONS_PER_DECISION = ORDER_CAPACITY + QUOTE_CAPACITY
 TRADERS_MAX = 32
 ACTIONS_CAPACITY = ACTIONS_PER_DECISION * TRADERS_MAX
 
+STRATEGIES_CAPACITY = 8
+
 leg_view_t = np.dtype(
     [
         ("bid_ticks", "i8"),  # the touch without our own orders
@@ -31,6 +33,7 @@ desk_t = np.dtype(
     [
         ("seq", "i8"),  # event rows seen since the run began, continuation rows included
         ("now_ns", "i8"),
+        ("targets", "i8", (STRATEGIES_CAPACITY,)),  # addresses of the strategies of this process
         ("is_explaining", "i8"),  # 1: fill `parts`
         ("legs", leg_view_t, (LEGS_CAPACITY,)),
         ("n_quotes", "i8"),

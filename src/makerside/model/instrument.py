@@ -131,7 +131,10 @@ class Instrument:
         unknown = sorted(set(values) - set(_FIELDS))
         if unknown:
             raise ConfigError(f"instrument: unknown keys {', '.join(unknown)}; known are {', '.join(_FIELDS)}")
-        return cls(**{name: Decimal(value) if name in _DECIMALS else value for name, value in values.items()})
+        arguments: dict[str, Any] = {
+            name: Decimal(value) if name in _DECIMALS else value for name, value in values.items()
+        }
+        return cls(**arguments)
 
 
 _FIELDS = tuple(

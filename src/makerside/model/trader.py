@@ -14,7 +14,7 @@ LEGS_CAPACITY = 4
 PARAMS_CAPACITY = 48
 STATE_CAPACITY = 32
 REFUSALS_CAPACITY = 48
-assert REFUSALS_CAPACITY > max(Reason)
+assert max(Reason) < REFUSALS_CAPACITY
 
 leg_t = np.dtype(
     [
@@ -29,6 +29,7 @@ trader_t = np.dtype(
         ("bot", "i8"),
         ("epoch", "i8"),
         ("counter", "i8"),
+        ("strategy", "i8"),  # index into the desk's addresses
         ("account", "i8"),
         ("n_legs", "i8"),
         ("legs", leg_t, (LEGS_CAPACITY,)),

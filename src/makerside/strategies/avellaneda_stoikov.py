@@ -13,14 +13,21 @@ Source: Avellaneda and Stoikov, High-frequency trading in a limit order book, Qu
 driftless mid, and it does not know the queue.
 """
 
+from collections.abc import MutableMapping
 from enum import IntEnum
 
 from pydantic import Field
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import log
-from makerside.core.step import STRATEGY
-from makerside.strategies.ladder import FIRST_FREE, LadderConfig, LadderParam, intensity, lay_ladder, reference_ticks
+from makerside.strategies.ladder import (
+    FIRST_FREE,
+    LadderConfig,
+    LadderParam,
+    intensity,
+    lay_ladder,
+    reference_ticks,
+)
 
 
 class Param(IntEnum):
@@ -37,14 +44,16 @@ class Config(LadderConfig):
     horizon_s: float = Field(60.0, gt=0, le=86_400, description="how long inventory is expected to be held [s]")
 
 
-def fill_params(config: Config, unit_value_usd: float, params: "dict[int, float]") -> None:
+def fill_params(config: Config, unit_value_usd: float, params: MutableMapping[int, float]) -> None:
     """Write this strategy's own parameters, in kernel units, by index."""
     params[Param.GAMMA] = config.gamma_per_usd * unit_value_usd
     params[Param.HORIZON_S] = config.horizon_s
 
 
 @kernel
-def quote_terms(gamma, horizon_s, variance, k, position_lots, size_lots):
+def quote_terms(
+    gamma: float, horizon_s: float, variance: float, k: float, position_lots: float, size_lots: float
+) -> tuple[float, float]:
     """Return (inventory shift, half-spread) in ticks.
 
     gamma    : per (tick x lot), > 0;  horizon_s : seconds;  variance : ticks^2 per second, >= 0
@@ -57,8 +66,8 @@ def quote_terms(gamma, horizon_s, variance, k, position_lots, size_lots):
     return -position_lots * risk, 0.5 * risk * size_lots + edge
 
 
-@kernel(STRATEGY)
-def targets(market, trader, desk):
+@kernel
+def targets(market: Record, trader: Record, desk: Record) -> int:
     """Lay the wanted quotes on the desk; returns how many."""
     params = trader["params"]
     k = intensity(market, params)[1]

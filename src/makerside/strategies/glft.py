@@ -13,14 +13,21 @@ A exp(-k d) on both sides and a long horizon, and it does not know the queue.
 """
 
 import math
+from collections.abc import MutableMapping
 from enum import IntEnum
 
 from pydantic import Field
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import log, power
-from makerside.core.step import STRATEGY
-from makerside.strategies.ladder import FIRST_FREE, LadderConfig, LadderParam, intensity, lay_ladder, reference_ticks
+from makerside.strategies.ladder import (
+    FIRST_FREE,
+    LadderConfig,
+    LadderParam,
+    intensity,
+    lay_ladder,
+    reference_ticks,
+)
 
 E = 2.718281828459045
 TINY = 1e-9  # xi delta / k below this: the limit is exact to double precision
@@ -44,7 +51,7 @@ class Config(LadderConfig):
     skew: float = Field(1.0, ge=0, le=10, description="factor on the inventory shift; 1 is the model's")
 
 
-def fill_params(config: Config, unit_value_usd: float, params: "dict[int, float]") -> None:
+def fill_params(config: Config, unit_value_usd: float, params: MutableMapping[int, float]) -> None:
     """Write this strategy's own parameters, in kernel units, by index."""
     xi = config.gamma_per_usd if config.xi_per_usd is None else config.xi_per_usd
     params[Param.GAMMA] = config.gamma_per_usd * unit_value_usd
@@ -53,7 +60,7 @@ def fill_params(config: Config, unit_value_usd: float, params: "dict[int, float]
 
 
 @kernel
-def coefficients(gamma, xi, a, k, size_lots):
+def coefficients(gamma: float, xi: float, a: float, k: float, size_lots: float) -> tuple[float, float]:
     """Return (c1, c2) of d-3.
 
     gamma, xi : per (tick x lot), gamma > 0, xi >= 0;  a : per second, > 0;  k : per tick, > 0
@@ -71,8 +78,8 @@ def coefficients(gamma, xi, a, k, size_lots):
     return c1, c2
 
 
-@kernel(STRATEGY)
-def targets(market, trader, desk):
+@kernel
+def targets(market: Record, trader: Record, desk: Record) -> int:
     """Lay the wanted quotes on the desk; returns how many."""
     params = trader["params"]
     a, k = intensity(market, params)

@@ -5,11 +5,13 @@ levels, keeps the half-spread within its floor and cap, and puts the quotes on t
 stand first in every such strategy's parameter block. Pure.
 """
 
+import math
+from collections.abc import MutableMapping
 from enum import IntEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.quoting import add_quote
 from makerside.model.units import BUY, SELL
 
@@ -40,6 +42,7 @@ class LadderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    name: str = Field(description="which strategy")
     levels: int = Field(1, ge=1, le=16, description="quotes per side")
     size_usd: float = Field(200.0, gt=0, description="size of the first level [USD of notional]")
     size_step: float = Field(1.0, gt=0, le=10, description="each deeper level is this times as large")
@@ -55,8 +58,30 @@ class LadderConfig(BaseModel):
     intensity_k_per_bps: float = Field(1.0, gt=0, description="k until fitted, or fixed [1/bps]")
 
 
+def fill_ladder(
+    config: LadderConfig, price_ticks: float, lot_value_usd: float, params: MutableMapping[int, float]
+) -> None:
+    """Write the ladder's settings, in kernel units, by index.
+
+    price_ticks   : price at which money is turned into lots and bps into ticks
+    lot_value_usd : money of one lot at that price
+    """
+    bps_ticks = price_ticks * BPS
+    params[LadderParam.LEVELS] = config.levels
+    params[LadderParam.SIZE_LOTS] = max(1.0, math.floor(config.size_usd / lot_value_usd))
+    params[LadderParam.SIZE_STEP] = config.size_step
+    params[LadderParam.SPACING_BPS] = config.spacing_bps
+    params[LadderParam.SPACING_RATIO] = config.spacing_ratio
+    params[LadderParam.HALF_SPREAD_MIN_BPS] = config.half_spread_min_bps
+    params[LadderParam.HALF_SPREAD_MAX_BPS] = config.half_spread_max_bps
+    params[LadderParam.REFERENCE] = 1.0 if config.reference == "micro" else 0.0
+    params[LadderParam.FITTED] = 1.0 if config.intensity == "fit" else 0.0
+    params[LadderParam.A_PER_S] = config.intensity_a_per_s
+    params[LadderParam.K_PER_TICK] = config.intensity_k_per_bps / bps_ticks
+
+
 @kernel
-def reference_ticks(market, params):
+def reference_ticks(market: Record, params: Record) -> float:
     """Return the fair value that the settings choose, in ticks."""
     if params[LadderParam.REFERENCE] > 0.0:
         return market["micro_ticks"]
@@ -64,7 +89,7 @@ def reference_ticks(market, params):
 
 
 @kernel
-def intensity(market, params):
+def intensity(market: Record, params: Record) -> tuple[float, float]:
     """Return (A, k): arrivals per second and side, and their decay per tick; fitted when ready."""
     flow = market["intensity"]
     if params[LadderParam.FITTED] > 0.0 and flow["is_ready"] == 1:
@@ -73,7 +98,9 @@ def intensity(market, params):
 
 
 @kernel
-def lay_ladder(market, trader, desk, reference, inventory, half_spread):
+def lay_ladder(
+    market: Record, trader: Record, desk: Record, reference: float, inventory: float, half_spread: float
+) -> int:
     """Put both sides' quotes of leg 0 on the desk; returns how many.
 
     reference   : fair value in ticks;  inventory : shift of it, in ticks

@@ -1,10 +1,10 @@
 """Fair value: mid and microprice of the touch without our own orders (formulas d-8). Pure."""
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 
 
 @kernel
-def update_fair(market):
+def update_fair(market: Record) -> None:
     """Set `mid_ticks` and `micro_ticks` from the touch; call it only when the status is OK.
 
     mid   : (bid + ask) / 2

@@ -8,7 +8,7 @@ the mid, A per second and side, k per tick. Queue position is not in it: it is r
 Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import exp, log
 from makerside.model.market import INTENSITY_BUCKETS
 from makerside.model.units import BUY, NS_PER_S
@@ -22,7 +22,7 @@ LN2 = 0.6931471805599453
 
 
 @kernel
-def on_trade(market, side, tick):
+def on_trade(market: Record, side: int, tick: int) -> None:
     """Remember the deepest arrival of the window. side: BUY or SELL aggressor; tick: its price."""
     flow = market["intensity"]
     if flow["ts_window_ns"] == 0:
@@ -35,7 +35,7 @@ def on_trade(market, side, tick):
 
 
 @kernel
-def update_intensity(market):
+def update_intensity(market: Record) -> None:
     """Close windows that are over and refit when due; call it only when the status is OK."""
     flow = market["intensity"]
     now_ns = market["ts_local_ns"]
@@ -62,7 +62,7 @@ def update_intensity(market):
 
 
 @kernel
-def _open_window(flow, mid_ticks, now_ns):
+def _open_window(flow: Record, mid_ticks: float, now_ns: int) -> None:
     flow["ts_window_ns"] = now_ns
     flow["mid_ticks"] = mid_ticks
     flow["deepest_buy"] = -1.0
@@ -70,14 +70,14 @@ def _open_window(flow, mid_ticks, now_ns):
 
 
 @kernel
-def _decay(flow, keep):
+def _decay(flow: Record, keep: float) -> None:
     flow["weight"] *= keep
     for i in range(INTENSITY_BUCKETS):
         flow["hits"][i] *= keep
 
 
 @kernel
-def _count(flow, distance):
+def _count(flow: Record, distance: float) -> None:
     """Count an arrival in the bucket of its distance; arrivals behind the mid reached no quote."""
     if distance <= 0.0:
         return
@@ -86,7 +86,7 @@ def _count(flow, distance):
 
 
 @kernel
-def _fit(flow):
+def _fit(flow: Record) -> None:
     """Fit ln(rate) = ln(A) - k d over the bucket edges that were reached often enough."""
     weight_sum = x_sum = y_sum = xx_sum = xy_sum = 0.0
     points = 0

@@ -4,7 +4,7 @@ Unit: ticks^2 per second, so that sigma over tau seconds is sqrt(variance * tau)
 least `sample_ns` apart keeps the bid-ask bounce of single messages out. Pure.
 """
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import exp
 from makerside.model.units import NS_PER_S
 
@@ -13,7 +13,7 @@ LN2 = 0.6931471805599453
 
 
 @kernel
-def update_volatility(market):
+def update_volatility(market: Record) -> None:
     """Take the present mid as a sample when one is due; call it only when the status is OK."""
     vol = market["volatility"]
     now_ns = market["ts_local_ns"]
@@ -39,6 +39,6 @@ def update_volatility(market):
 
 
 @kernel
-def is_volatility_ready(market):
+def is_volatility_ready(market: Record) -> bool:
     """Return whether enough samples have been seen."""
     return market["volatility"]["n_samples"] > SAMPLES_NEEDED

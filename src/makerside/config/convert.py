@@ -1,0 +1,125 @@
+"""From configuration to records: what kernels read, in ticks, lots, nanoseconds and 10^-8 of money.
+
+The only place where money turns into lots: at a reference price that is part of the run, so that a
+replay builds the very same records.
+"""
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from makerside import strategies
+from makerside.config.tree import Config, EstimatorConfig
+from makerside.core.orders import orders_init
+from makerside.model.errors import ConfigError
+from makerside.model.instrument import Instrument
+from makerside.model.market import NO_ASK, NO_BID
+from makerside.model.trader import PARAMS_CAPACITY
+from makerside.model.units import E8, E9, NS_PER_MS, NS_PER_S
+from makerside.strategies.ladder import LadderConfig, fill_ladder
+
+U6 = 1_000_000
+_LIMIT_E8 = 1 << 60  # $11.5 billion: sums of several limits still fit into 63 bits
+
+
+def usd_e8(amount: float) -> int:
+    """Return an amount of the configuration as money of 10^-8."""
+    exact = int((Decimal(repr(amount)) * E8).to_integral_value())
+    return min(exact, _LIMIT_E8)
+
+
+def fill_market(record: Any, instrument: Instrument, settings: EstimatorConfig, has_own_in_book: bool) -> None:
+    """Prepare a zeroed market_t scalar record."""
+    instrument.fill_record(record["rules"])
+    record["bid_ticks"], record["ask_ticks"] = NO_BID, NO_ASK
+    record["has_own_in_book"] = int(has_own_in_book)
+    book = record["book"]
+    for name, value in (
+        ("bid_ticks", NO_BID),
+        ("ask_ticks", NO_ASK),
+        ("low_ticks", NO_ASK),
+        ("high_ticks", NO_BID),
+        ("known_bid_ticks", NO_BID),
+        ("known_ask_ticks", NO_ASK),
+    ):
+        book[name] = value
+    record["volatility"]["sample_ns"] = round(settings.volatility_sample_ms * NS_PER_MS)
+    record["volatility"]["half_life_s"] = settings.volatility_half_life_s
+    flow = record["intensity"]
+    flow["window_ns"] = round(settings.intensity_window_ms * NS_PER_MS)
+    flow["refit_ns"] = round(settings.intensity_refit_s * NS_PER_S)
+    flow["half_life_s"] = settings.intensity_half_life_s
+    flow["range_bps"] = settings.intensity_range_bps
+
+
+def fill_account(record: Any, config: Config, instruments: list[Instrument]) -> None:
+    """Prepare a zeroed account_t scalar record with one position per instrument."""
+    pacing = config.pacing
+    record["total_notional_max_e8"] = usd_e8(config.risk.total_max_usd)
+    record["budget_u6"] = round(pacing.budget_actions * U6)
+    record["budget_max_u6"] = round(pacing.budget_actions * U6)
+    record["budget_u6_per_s"] = round(pacing.budget_per_s * U6)
+    record["reserve_u6"] = round(pacing.reserve_actions * U6)
+    record["n_positions"] = len(instruments)
+    for i, instrument in enumerate(instruments):
+        record["positions"][i]["instrument"] = i
+        record["positions"][i]["unit_value_e8"] = instrument.unit_value_e8
+
+
+def fill_trader(record: Any, config: Config, index: int, instrument: Instrument, price_ticks: int) -> None:
+    """Prepare a zeroed trader_t scalar record that trades one instrument.
+
+    index       : of the instrument, of its position and of the trader
+    price_ticks : reference price that turns money into lots
+    errors      : ConfigError when a size is below the venue's minimum at that price
+    """
+    risk, pacing = config.risk, config.pacing
+    unit_usd = instrument.unit_value_e8 / E8
+    lot_value_usd = price_ticks * unit_usd
+    record["bot"] = config.bot.id + index
+    record["account"] = 0
+    record["n_legs"] = 1
+    leg = record["legs"][0]
+    leg["instrument"], leg["position"] = index, index
+    leg["position_max_lots"] = math.floor(risk.position_max_usd / lot_value_usd)
+    record["order_notional_max_e8"] = usd_e8(risk.order_max_usd)
+    record["price_band_e9"] = round(risk.price_band_bps * 1e-4 * E9)
+    record["stale_ns"] = round(risk.stale_s * NS_PER_S)
+    record["hysteresis_e9"] = round(pacing.hysteresis_bps * 1e-4 * E9)
+    record["flush_ns"] = round(pacing.flush_ms * NS_PER_MS)
+    record["timeout_ns"] = round(pacing.timeout_ms * NS_PER_MS)
+    record["ts_flush_ns"] = -(1 << 62)
+    params: dict[int, float] = {}
+    assert isinstance(config.strategy, LadderConfig)
+    fill_ladder(config.strategy, float(price_ticks), lot_value_usd, params)
+    strategies.load(config.strategy.name).fill_params(config.strategy, unit_usd, params)
+    values = np.zeros(PARAMS_CAPACITY)
+    for key, value in params.items():
+        values[key] = value
+    record["params"] = values
+    orders_init(record)
+    _check_sizes(config, instrument, price_ticks)
+
+
+def _check_sizes(config: Config, instrument: Instrument, price_ticks: int) -> None:
+    """Refuse a configuration that could never place an order, before it is started."""
+    assert isinstance(config.strategy, LadderConfig)
+    smallest = instrument.min_notional
+    lot_value = instrument.tick_size * instrument.lot_size * instrument.multiplier * price_ticks
+    least = max(smallest, instrument.min_size * instrument.tick_size * price_ticks, lot_value)
+    for path, value in (
+        ("strategy.size_usd", config.strategy.size_usd),
+        ("risk.order_max_usd", config.risk.order_max_usd),
+        ("risk.position_max_usd", config.risk.position_max_usd),
+    ):
+        if Decimal(repr(value)) < least:
+            smallest_order = f"the smallest order of {instrument.symbol}, {least.normalize():f} USD"
+            raise ConfigError(f"{path}: {value} is less than {smallest_order}")
+    # Worst case of the ledger: the position limit at ten times the price must fit into 62 bits.
+    largest_lots = math.floor(config.risk.position_max_usd / float(lot_value)) + 1
+    if 10 * price_ticks * largest_lots * instrument.unit_value_e8 >= 1 << 62:
+        raise ConfigError(
+            f"risk.position_max_usd: {config.risk.position_max_usd} is too large for exact accounts"
+        )

@@ -1,0 +1,125 @@
+"""Backtest: a recording through the compiled loop, with the outputs of a live run.
+
+The journal is written by the loop itself, block by block, so that `replay`, the report and every
+later analysis read a backtest like any other run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makerside.config.tree import Config, SimulationConfig
+from makerside.engine import Engine, opening_rows
+from makerside.journal.recording import Recording, merge
+from makerside.journal.writer import JournalWriter
+from makerside.model.event import Kind, event_t
+from makerside.model.instrument import Instrument
+from makerside.model.units import NS_PER_MS
+from makerside.sim.records import QueueModel, exchange_t, simulation_t
+
+BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
+QUEUES = {"risk_averse": QueueModel.RISK_AVERSE, "log_prob": QueueModel.LOG_PROB}
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """What a backtest leaves in memory; everything else is in its journal."""
+
+    engine: Engine
+    n_actions: int
+    is_complete: bool  # False: it was interrupted
+
+
+def first_mid_ticks(events: NDArray[Any], instrument: int) -> int:
+    """Return a price near the start of a tape: the median of its first hundred prices."""
+    rows = events[events["instrument"] == instrument]
+    prices = rows["price_ticks"][(rows["price_ticks"] > 0) & (rows["kind"] <= Kind.BBO)][:100]
+    return int(np.median(prices))
+
+
+def make_exchange(instrument: Instrument, index: int, queue: str) -> NDArray[Any]:
+    """Return one empty exchange record for an instrument: (1,) exchange_t."""
+    from makerside.sim.exchange import exchange_init
+
+    exchanges = np.zeros(1, exchange_t)
+    exchange = exchanges[0]
+    instrument.fill_record(exchange["rules"])
+    exchange["instrument"] = index
+    exchange["queue_model"] = QUEUES[queue]
+    exchange_init(exchange)
+    return exchanges
+
+
+def make_simulation(settings: SimulationConfig, timer_ns: int, start_ns: int) -> NDArray[Any]:
+    """Return a fresh simulation record: (1,) simulation_t."""
+    sims = np.zeros(1, simulation_t)
+    sims["entry_ns"] = round(settings.entry_ms * NS_PER_MS)
+    sims["response_ns"] = round(settings.response_ms * NS_PER_MS)
+    sims["timer_ns"] = timer_ns
+    sims["ts_timer_ns"] = start_ns + timer_ns
+    return sims
+
+
+def venue_order(tape: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the indices of a tape in venue time; rows of one time keep their order."""
+    times = tape["ts_venue_ns"]
+    if (times[1:] >= times[:-1]).all():
+        return np.arange(len(tape), dtype=np.int64)
+    return np.argsort(times, kind="stable").astype(np.int64)
+
+
+def run_backtest(
+    config: Config,
+    recordings: list[Recording],
+    journal: JournalWriter,
+    on_progress: Progress | None = None,
+) -> BacktestResult:
+    """Run a configuration over recordings, one symbol each, and write its journal.
+
+    on_progress : called with (rows done, rows in all) between blocks; KeyboardInterrupt inside a call
+                  or between blocks ends the run early, with all files in order
+    """
+    from makerside.model.desk import ACTIONS_CAPACITY
+    from makerside.sim.loop import INBOX_ROWS, MESSAGE_ROWS_MAX, simulate
+
+    tape = merge(recordings)
+    instruments = [recording.instrument for recording in recordings]
+    reference = [first_mid_ticks(tape, i) for i in range(len(instruments))]
+    engine = Engine(config, instruments, reference, has_own_in_book=False)
+    start_ns = int(tape["ts_local_ns"][0])
+    opening = opening_rows(1, config.simulation.cash_usd, start_ns)
+    engine.step(opening)
+    journal.append(opening)
+    exchanges = np.concatenate(
+        [make_exchange(instrument, i, config.simulation.queue) for i, instrument in enumerate(instruments)]
+    )
+    sims = make_simulation(config.simulation, round(config.pacing.timer_ms * NS_PER_MS), start_ns)
+    order = venue_order(tape)
+    inbox = np.zeros(INBOX_ROWS, event_t)
+    reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS
+    is_complete = True
+    try:
+        while sims["is_done"][0] == 0:
+            block = journal.block(BLOCK_ROWS + reserve)[: BLOCK_ROWS + reserve]
+            used = simulate(
+                tape,
+                order,
+                exchanges,
+                sims,
+                engine.markets,
+                engine.accounts,
+                engine.traders,
+                engine.desks,
+                inbox,
+                block,
+            )
+            journal.commit(used)
+            if on_progress is not None:
+                on_progress(int(sims["i_local"][0]), len(tape))
+    except KeyboardInterrupt:
+        is_complete = False
+    return BacktestResult(engine, int(sims["n_actions"][0]), is_complete)
