@@ -42,14 +42,14 @@ def address_of(targets: Any) -> int:
     return address
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _call_compiled(typing: Any, address: Any, market: Any, trader: Any, desk: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         takes = signature.args[1:]
         pointer_type = context.call_conv.get_function_type(types.int64, takes).as_pointer()
         function = builder.inttoptr(arguments[0], pointer_type)
         status, result = context.call_conv.call_function(builder, function, types.int64, takes, arguments[1:])
-        with cgutils.if_unlikely(builder, status.is_error):
+        with cgutils.if_unlikely(builder, status.is_error):  # type: ignore[no-untyped-call]
             context.call_conv.return_status_propagate(builder, status)
         return result
 
@@ -60,7 +60,6 @@ def _call_interpreted(address: int, market: Record, trader: Record, desk: Record
     return _interpreted[int(address)](market, trader, desk)
 
 
-# call_strategy(address, market, trader, desk) -> number of quotes
-call_strategy: Callable[[int, Record, Record, Record], int] = (
-    _call_interpreted if _IS_INTERPRETED else _call_compiled
-)
+_call: Any = _call_interpreted if _IS_INTERPRETED else _call_compiled
+# (address, market, trader, desk) -> number of quotes
+call_strategy: Callable[[int, Record, Record, Record], int] = _call

@@ -19,6 +19,7 @@ from makerside.model.units import ASK, BID, BUY, SELL
 from makerside.sim.queue import queue_on_level, queue_on_trade
 from makerside.sim.records import CLIENT_ORDERS_CAPACITY, REPORTS_CAPACITY, UNKNOWN_AHEAD
 
+TRADE_ID_BITS = 40
 SELL_FLAG = int(Flag.SELL)
 UNKNOWN_SIDE = int(Flag.UNKNOWN_SIDE)
 POST_ONLY = int(Flag.POST_ONLY)
@@ -35,14 +36,14 @@ NO_POSITION = int(Reason.REDUCE_ONLY)
 
 @kernel
 def exchange_init(exchange: Record) -> None:
-    """Make a zeroed exchange record empty and ready."""
+    """Make a zeroed exchange record, whose `instrument` is set, empty and ready."""
     exchange["book"]["bid_ticks"] = NO_BID
     exchange["book"]["ask_ticks"] = NO_ASK
     exchange["book"]["low_ticks"] = NO_ASK
     exchange["book"]["high_ticks"] = NO_BID
     exchange["book"]["known_bid_ticks"] = NO_BID
     exchange["book"]["known_ask_ticks"] = NO_ASK
-    exchange["next_trade_id"] = 1
+    exchange["next_trade_id"] = (exchange["instrument"] << TRADE_ID_BITS) + 1  # unique over all instruments
     exchange["next_priority"] = 1
     exchange["n_free"] = CLIENT_ORDERS_CAPACITY
     for i in range(CLIENT_ORDERS_CAPACITY):

@@ -1,0 +1,5 @@
+"""`python -m makerside`."""
+
+from makerside.cli.main import main
+
+main()

@@ -1,0 +1,55 @@
+"""What every run ends with: replay, summary, report, and the figures on the screen."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def write_results(folder: Path, orders_left: int | None) -> dict[str, Any]:
+    """Replay a run, write summary.json and report.html, print the figures; returns the summary."""
+    from makerside.journal.folder import write_json
+    from makerside.model.run import REPORT_NAME, SUMMARY_NAME
+    from makerside.research.facts import read_facts
+    from makerside.research.replay import replay
+    from makerside.research.report import write_report
+    from makerside.research.summary import read_timings, summarize
+
+    parity = replay(folder)
+    facts = read_facts(folder)
+    timings = read_timings(folder)
+    summary = summarize(facts, orders_left, parity.is_identical, timings)
+    write_json(folder / SUMMARY_NAME, summary)
+    write_report(folder / REPORT_NAME, facts, summary, timings)
+    print_summary(summary)
+    if parity.difference is not None:
+        typer.echo(f"replay differs at {parity.difference}")
+    typer.echo(f"report            {folder / REPORT_NAME}")
+    return summary
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print the figures of a run, one a line."""
+    parts = summary["pnl_parts"]
+    lines = [
+        ("events", f"{summary['events']:,} in {summary['duration_s']:,.0f} s"),
+        ("decisions", f"{summary['decisions']:,}"),
+        ("orders", f"{summary['orders_placed']:,} placed, {summary['orders_canceled']:,} cancelled"),
+        ("fills", f"{summary['fills']:,} ({summary['maker_fills']:,} as maker), volume {summary['volume']}"),
+        ("PnL", f"{summary['pnl_net']} = " + " ".join(f"{name} {value}" for name, value in parts.items())),
+        ("largest position", ", ".join(f"{size} {name}" for name, size in summary["position_max"].items())),
+    ]
+    for one in summary["markouts"]:
+        if one["horizon_s"] in (1.0, 10.0) and one["gross_bps"] is not None:
+            text = f"{one['gross_bps']:+.2f} ± {one['ci95_bps'] or 0:.2f} bps"
+            lines.append((f"markout {one['horizon_s']:.0f} s", text))
+    for name, key in (("decision", "decision_us"), ("bytes to bytes", "bytes_in_to_signed_out_us")):
+        if summary[key]:
+            lines.append((name, f"p50 {summary[key]['p50']} us, p99 {summary[key]['p99']} us"))
+    if summary["defects"]:
+        lines.append(("defects handled", ", ".join(f"{k} {v:,}" for k, v in summary["defects"].items())))
+    lines.append(("orders left", "not asked" if summary["orders_left"] is None else str(summary["orders_left"])))
+    lines.append(("parity", "actions identical" if summary["parity"] else "ACTIONS DIFFER"))
+    lines.append(("actions sha256", summary["actions_sha256"]))
+    for name, text in lines:
+        typer.echo(f"{name:<18}{text}")

@@ -1,0 +1,52 @@
+"""HTTP for requests that are not on the hot path: JSON bytes out, JSON bytes in, always with a deadline."""
+
+import asyncio
+from types import TracebackType
+
+import aiohttp
+
+from makerside.model.errors import VenueRefused, VenueUnreachable
+
+DEADLINE_S = 10.0
+BODY_BYTES_MAX = 64 * 1024 * 1024  # a venue's whole metadata is a few MB
+
+
+class HttpLink:
+    """A keep-alive connection to one base URL."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, path: str, body: bytes, deadline_s: float = DEADLINE_S) -> bytes:
+        """Return the body of a 200 answer.
+
+        errors : VenueRefused with status and text for any other answer; VenueUnreachable when none came
+        """
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=deadline_s)
+            headers = {"Content-Type": "application/json"}
+            self._session = aiohttp.ClientSession(timeout=timeout, headers=headers)
+        url = self.base_url + path
+        try:
+            async with self._session.post(url, data=body) as answer:
+                data = await answer.content.read(BODY_BYTES_MAX)
+                if answer.status != 200:
+                    raise VenueRefused(f"{url}: HTTP {answer.status}: {data[:200].decode(errors='replace')}")
+                return data
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise VenueUnreachable(f"{url}: {type(error).__name__} {error}".rstrip()) from None
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __aenter__(self) -> "HttpLink":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,107 @@
+"""The exchange's door: entry points for callers outside compiled loops (the local exchange, paper).
+
+Arrays and integers in, reports out, all kinds of one call in one place and compiled at import. Pure.
+"""
+
+import numpy as np
+from numba import types
+
+from makerside.core.book import book_lots
+from makerside.core.kernel import Record, kernel, records
+from makerside.model.event import Flag, event_t
+from makerside.model.market import NO_ASK, NO_BID
+from makerside.model.units import ASK, BID
+from makerside.sim.exchange import (
+    best_opposite,
+    cancel_order,
+    house_end_message,
+    house_row,
+    next_published,
+    place_order,
+    published_lots,
+)
+from makerside.sim.records import exchange_t
+
+LAST = int(Flag.LAST)
+
+level_t = np.dtype([("price_ticks", "i8"), ("size_lots", "i8"), ("n_orders", "i8")])
+
+_I = types.int64
+
+
+@kernel(types.int64(records(exchange_t), records(event_t)))
+def feed_house(exchanges: Record, events: Record) -> int:
+    """Let rows of the house happen; returns how many reports wait over all exchanges.
+
+    exchanges : (m,) exchange_t, by instrument index;  events : (n,) event_t by venue time
+    """
+    for i in range(len(events)):
+        event = events[i]
+        exchange = exchanges[int(event["instrument"])]
+        house_row(exchange, event)
+        if int(event["flags"]) & LAST:
+            house_end_message(exchange)
+    waiting = 0
+    for m in range(len(exchanges)):
+        waiting += exchanges[m]["n_reports"]
+    return waiting
+
+
+@kernel(types.int64(records(exchange_t), _I, _I, _I, _I, _I, _I, _I, _I))
+def place(
+    exchanges: Record,
+    index: int,
+    ts_ns: int,
+    order_id: int,
+    client: int,
+    side: int,
+    price_ticks: int,
+    size_lots: int,
+    flags: int,
+) -> int:
+    """Place an order; returns how many reports wait at its exchange. See `exchange.place_order`."""
+    exchange = exchanges[index]
+    place_order(exchange, ts_ns, order_id, client, side, price_ticks, size_lots, flags)
+    return exchange["n_reports"]
+
+
+@kernel(types.boolean(records(exchange_t), _I, _I, _I, _I))
+def cancel(exchanges: Record, index: int, ts_ns: int, client: int, order_id: int) -> bool:
+    """Cancel an order; returns whether it rested."""
+    return cancel_order(exchanges[index], ts_ns, client, order_id)
+
+
+@kernel(types.int64(records(exchange_t), _I, _I))
+def take_price(exchanges: Record, index: int, side: int) -> int:
+    """Return the best price that an order of `side` could take, NO_ASK or NO_BID when there is none."""
+    return best_opposite(exchanges[index], side)
+
+
+@kernel(types.int64(records(exchange_t), _I, _I, records(level_t)))
+def depth(exchanges: Record, index: int, side: int, out: Record) -> int:
+    """Write the best published levels of a side, best first; returns how many.
+
+    side : BID or ASK;  out : (n,) level_t. The number of orders is the clients' plus one for the house.
+    """
+    exchange = exchanges[index]
+    tick = next_published(exchange, side, NO_ASK if side == BID else NO_BID)
+    n = 0
+    while n < len(out) and tick != NO_BID and tick != NO_ASK:
+        level = out[n]
+        level["price_ticks"] = tick
+        level["size_lots"] = published_lots(exchange, side, tick)
+        level["n_orders"] = _count_orders(exchange, side, tick)
+        n += 1
+        tick = next_published(exchange, side, tick - 1 if side == BID else tick + 1)
+    return n
+
+
+@kernel
+def _count_orders(exchange: Record, side: int, tick: int) -> int:
+    count = 1 if book_lots(exchange["book"], ASK if side == ASK else BID, tick) > 0 else 0
+    order_side = 1 if side == BID else -1
+    for i in range(exchange["n_active"]):
+        order = exchange["orders"][exchange["active"][i]]
+        if order["side"] == order_side and order["price_ticks"] == tick:
+            count += 1
+    return count
