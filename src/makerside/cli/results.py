@@ -48,7 +48,9 @@ def print_summary(summary: dict[str, Any]) -> None:
             lines.append((name, f"p50 {summary[key]['p50']} us, p99 {summary[key]['p99']} us"))
     if summary["defects"]:
         lines.append(("defects handled", ", ".join(f"{k} {v:,}" for k, v in summary["defects"].items())))
-    lines.append(("orders left", "not asked" if summary["orders_left"] is None else str(summary["orders_left"])))
+    lines.append(
+        ("orders left", "not asked" if summary["orders_left"] is None else str(summary["orders_left"]))
+    )
     lines.append(("parity", "actions identical" if summary["parity"] else "ACTIONS DIFFER"))
     lines.append(("actions sha256", summary["actions_sha256"]))
     for name, text in lines:

@@ -1,6 +1,5 @@
 """HTTP for requests that are not on the hot path: JSON bytes out, JSON bytes in, always with a deadline."""
 
-import asyncio
 from types import TracebackType
 
 import aiohttp
@@ -34,7 +33,7 @@ class HttpLink:
                 if answer.status != 200:
                     raise VenueRefused(f"{url}: HTTP {answer.status}: {data[:200].decode(errors='replace')}")
                 return data
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise VenueUnreachable(f"{url}: {type(error).__name__} {error}".rstrip()) from None
 
     async def close(self) -> None:

@@ -7,7 +7,6 @@ again after that is the venue's business.
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -34,7 +33,7 @@ class FrameListener(Protocol):
         """The connection is gone."""
 
 
-class WebSocketLink(WSListener):  # type: ignore[misc]
+class WebSocketLink(WSListener):
     """Keeps one connection to a URL open until it is stopped."""
 
     def __init__(self, url: str, listener: FrameListener) -> None:
@@ -98,7 +97,7 @@ class WebSocketLink(WSListener):  # type: ignore[misc]
                     auto_ping_reply_timeout=10,
                 )
                 await transport.wait_disconnected()
-            except (OSError, WSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError, WSError) as error:
                 log.warning("websocket.down", url=self.url, error=f"{type(error).__name__}: {error}")
             if self._is_stopping:
                 return

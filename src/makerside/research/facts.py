@@ -95,7 +95,9 @@ def facts_of(record: RunRecord, journal: Journal) -> RunFacts:
 
     engine = record.engine()
     events = np.ascontiguousarray(journal.events)
-    out = np.zeros(max(1, int(np.count_nonzero(events["flags"] & Flag.LAST)) * len(record.instruments)), trace_t)
+    out = np.zeros(
+        max(1, int(np.count_nonzero(events["flags"] & Flag.LAST)) * len(record.instruments)), trace_t
+    )
     lasts = np.zeros(len(record.instruments), trace_t)
     n = trace(events, engine.markets, engine.accounts, engine.traders, engine.desks, lasts, out)
     rows = out[:n]
@@ -196,4 +198,3 @@ def _markout(horizon_s: float, parts: list[NDArray[np.float64]]) -> Markout:
     effective = float(weight.sum() ** 2 / (weight**2).sum())
     ci = Z_95 * math.sqrt(variance / effective) if effective > 1 else math.nan
     return Markout(horizon_s, mean, mean - fee_mean, ci, n)
-

@@ -44,7 +44,9 @@ td { word-break: break-word; font-variant-numeric: tabular-nums; } th { white-sp
 """
 
 
-def write_report(path: Path, facts: RunFacts, summary: dict[str, Any], timings: dict[str, NDArray[np.int64]]) -> None:
+def write_report(
+    path: Path, facts: RunFacts, summary: dict[str, Any], timings: dict[str, NDArray[np.int64]]
+) -> None:
     """Write the report of a run. timings : durations in ns by name, may be empty."""
     from plotly.offline import get_plotlyjs
 
@@ -52,7 +54,8 @@ def write_report(path: Path, facts: RunFacts, summary: dict[str, Any], timings: 
     body = "\n".join(_sections(facts, summary, timings))
     text = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-        f"<meta name='viewport' content='width=device-width, initial-scale=1'><title>{html.escape(title)}</title>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(title)}</title>"
         f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head>\n"
         f"<body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
@@ -70,8 +73,9 @@ def _sections(facts: RunFacts, summary: dict[str, Any], timings: dict[str, NDArr
         yield to_html(position_chart(curves))
         yield f"<h2>{html.escape(instrument.symbol)}: where the result came from</h2>"
         yield (
-            "<p class='note'>Spread: distance of our fills from the mid before them. Inventory: what holding the "
-            "position gained or lost since. Their sum is realised + unrealised PnL, before fees and funding.</p>"
+            "<p class='note'>Spread: distance of our fills from the mid before them. Inventory: what holding "
+            "the position gained or lost since. Their sum is realised + unrealised PnL, before fees and "
+            "funding.</p>"
         )
         yield to_html(pnl_chart(curves))
     yield "<h2>After our fills</h2>"
@@ -111,10 +115,15 @@ def _tiles(summary: dict[str, Any]) -> str:
         ("decisions", f"{summary['decisions']:,}"),
         ("orders left", "not asked" if left is None else str(left)),
     ]
-    for name, key in (("decision p50, us", "decision_us"), ("bytes to bytes p50, us", "bytes_in_to_signed_out_us")):
+    for name, key in (
+        ("decision p50, us", "decision_us"),
+        ("bytes to bytes p50, us", "bytes_in_to_signed_out_us"),
+    ):
         if summary[key]:
             tiles.append((name, f"{summary[key]['p50']:,.1f}"))
-    cells = "".join(f"<div class='tile'><b>{html.escape(text)}</b><span>{name}</span></div>" for name, text in tiles)
+    cells = "".join(
+        f"<div class='tile'><b>{html.escape(text)}</b><span>{name}</span></div>" for name, text in tiles
+    )
     return f"<div class='tiles'>{cells}</div>"
 
 
@@ -134,7 +143,8 @@ def _curves(facts: RunFacts, instrument: int) -> dict[str, NDArray[Any]]:
     last = np.searchsorted(fills["ts_local_ns"], rows["ts_local_ns"], side="right")
 
     def at(series: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([[0.0], series])[last]
+        values: NDArray[Any] = np.concatenate([[0.0], series])[last]
+        return values
 
     mids = (rows["bid_ticks"] + rows["ask_ticks"]) / 2
     gross = at(paid) + at(held) * mids * unit
@@ -179,5 +189,7 @@ def _table(title: str, rows: dict[str, Any]) -> str:
     def text(value: Any) -> str:
         return html.escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
-    cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{text(value)}</td></tr>" for name, value in rows.items())
+    cells = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{text(value)}</td></tr>" for name, value in rows.items()
+    )
     return f"<div><h2>{title}</h2><table>{cells}</table></div>"

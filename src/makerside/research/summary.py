@@ -26,7 +26,9 @@ def decimal_text(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def summarize(facts: RunFacts, orders_left: int | None, parity: bool | None, timings: dict[str, Any]) -> dict[str, Any]:
+def summarize(
+    facts: RunFacts, orders_left: int | None, parity: bool | None, timings: dict[str, Any]
+) -> dict[str, Any]:
     """Return the summary of a run.
 
     orders_left : what the exchange said at the end, null when nobody was asked
@@ -85,7 +87,8 @@ def read_timings(folder: Path) -> dict[str, NDArray[np.int64]]:
 
 def write_timings(folder: Path, **series: NDArray[np.int64]) -> None:
     """Store measured durations in ns, by name."""
-    np.savez_compressed(folder / TIMINGS_NAME, **series)
+    arrays: dict[str, Any] = dict(series)
+    np.savez_compressed(folder / TIMINGS_NAME, **arrays)
 
 
 def _sum(money: list[Money]) -> Money:
@@ -160,5 +163,4 @@ def _defects(facts: RunFacts) -> dict[str, int]:
 def _refusals(traders: NDArray[Any]) -> dict[str, int]:
     """Return how often risk or pacing held a quote back, by reason."""
     totals = traders["refusals"].sum(axis=0)
-    return {Reason(i).name.lower(): int(totals[i]) for i in np.flatnonzero(totals)}
-
+    return {Reason(i).name.lower(): int(totals[i]) for i in np.flatnonzero(totals).tolist()}

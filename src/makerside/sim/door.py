@@ -77,6 +77,17 @@ def take_price(exchanges: Record, index: int, side: int) -> int:
     return best_opposite(exchanges[index], side)
 
 
+@kernel
+def _count_orders(exchange: Record, side: int, tick: int) -> int:
+    count = 1 if book_lots(exchange["book"], ASK if side == ASK else BID, tick) > 0 else 0
+    order_side = 1 if side == BID else -1
+    for i in range(exchange["n_active"]):
+        order = exchange["orders"][exchange["active"][i]]
+        if order["side"] == order_side and order["price_ticks"] == tick:
+            count += 1
+    return count
+
+
 @kernel(types.int64(records(exchange_t), _I, _I, records(level_t)))
 def depth(exchanges: Record, index: int, side: int, out: Record) -> int:
     """Write the best published levels of a side, best first; returns how many.
@@ -94,14 +105,3 @@ def depth(exchanges: Record, index: int, side: int, out: Record) -> int:
         n += 1
         tick = next_published(exchange, side, tick - 1 if side == BID else tick + 1)
     return n
-
-
-@kernel
-def _count_orders(exchange: Record, side: int, tick: int) -> int:
-    count = 1 if book_lots(exchange["book"], ASK if side == ASK else BID, tick) > 0 else 0
-    order_side = 1 if side == BID else -1
-    for i in range(exchange["n_active"]):
-        order = exchange["orders"][exchange["active"][i]]
-        if order["side"] == order_side and order["price_ticks"] == tick:
-            count += 1
-    return count

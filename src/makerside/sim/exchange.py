@@ -158,7 +158,7 @@ def _house_trade(exchange: Record, side: int, tick: int, lots: int) -> None:
                 filled = min(order["open_lots"], queue_on_trade(order, float(max(0, lots - own_filled))))
                 own_filled += filled
         if filled > 0:
-            _fill(exchange, slot, filled, False)
+            _fill(exchange, slot, filled, _new_trade_id(exchange), 1)
         # A filled order has left `active`: the next one stands at the same index now.
         i += 1 if order["open_lots"] > 0 else 0
 
@@ -183,22 +183,32 @@ def house_end_message(exchange: Record) -> None:
         order = exchange["orders"][slot]
         beyond = order["price_ticks"] - ask if order["side"] == BUY else bid - order["price_ticks"]
         if beyond > 0 or (beyond == 0 and not is_locked):
-            _fill(exchange, slot, order["open_lots"], False)
+            _fill(exchange, slot, order["open_lots"], _new_trade_id(exchange), 0)
         i += 1 if order["open_lots"] > 0 else 0
 
 
 @kernel
-def _fill(exchange: Record, slot: int, lots: int, is_taker: bool) -> None:
+def _fill(exchange: Record, slot: int, lots: int, trade_id: int, is_print: int) -> None:
     """Execute `lots` of a resting order at its price and report it."""
     order = exchange["orders"][slot]
-    _report_fill(exchange, order, order["price_ticks"], lots, is_taker)
+    row = _report_fill(exchange, order, order["price_ticks"], lots, trade_id, False)
+    row["is_print"] = is_print
     if order["open_lots"] == 0:
         remove_order(exchange, slot)
     _shrink_reduce_only(exchange, order["client"])
 
 
 @kernel
-def _report_fill(exchange: Record, order: Record, price_ticks: int, lots: int, is_taker: bool) -> None:
+def _new_trade_id(exchange: Record) -> int:
+    trade_id = exchange["next_trade_id"]
+    exchange["next_trade_id"] = trade_id + 1
+    return trade_id
+
+
+@kernel
+def _report_fill(
+    exchange: Record, order: Record, price_ticks: int, lots: int, trade_id: int, is_taker: bool
+) -> Record:
     """Take `lots` off an order, move its client's position and append the FILL report."""
     assert 0 < lots <= order["open_lots"]
     order["open_lots"] -= lots
@@ -209,11 +219,11 @@ def _report_fill(exchange: Record, order: Record, price_ticks: int, lots: int, i
     row = _report(exchange, order, FILL, lots, NONE)
     row["price_ticks"] = price_ticks
     row["is_taker"] = 1 if is_taker else 0
-    row["trade_id"] = exchange["next_trade_id"]
+    row["trade_id"] = trade_id
     row["fee_e8"] = fee_e8(
         notional_e8(price_ticks, lots, rules["unit_value_e8"]), rate, rules["fee_quantum_e8"]
     )
-    exchange["next_trade_id"] += 1
+    return row
 
 
 @kernel
@@ -232,6 +242,7 @@ def _report(exchange: Record, order: Record, kind: int, lots: int, reason: int) 
     row["open_lots"] = order["open_lots"]
     row["trade_id"] = 0
     row["is_taker"] = 0
+    row["is_print"] = 0
     row["fee_e8"] = 0
     row["reason"] = reason
     return row
@@ -424,7 +435,7 @@ def _take_level(exchange: Record, taker: Record, tick: int) -> None:
         before_maker = min(house - taken, int(min(maker["ahead_lots"], 1e15)))
         part = min(taker["open_lots"], before_maker)
         if part > 0:
-            _report_fill(exchange, taker, tick, part, True)
+            _report_fill(exchange, taker, tick, part, _new_trade_id(exchange), True)
             taken += part
             _advance_queues(exchange, -taker["side"], tick, part)
             continue
@@ -435,11 +446,12 @@ def _take_level(exchange: Record, taker: Record, tick: int) -> None:
             remove_order(exchange, slot)
             continue
         part = min(taker["open_lots"], maker["open_lots"])
-        _report_fill(exchange, taker, tick, part, True)
-        _fill(exchange, slot, part, False)
+        trade_id = _new_trade_id(exchange)
+        _report_fill(exchange, taker, tick, part, trade_id, True)
+        _fill(exchange, slot, part, trade_id, 1)  # told by the taker's print
     part = min(taker["open_lots"], house - taken)
     if part > 0:
-        _report_fill(exchange, taker, tick, part, True)
+        _report_fill(exchange, taker, tick, part, _new_trade_id(exchange), True)
         taken += part
     if taken > 0:
         set_level(book, book_side, tick, house - taken)

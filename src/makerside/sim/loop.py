@@ -87,6 +87,7 @@ def _execute(exchange: Record, action: Record, ts_ns: int) -> None:
         row["size_lots"] = 0
         row["trade_id"] = 0
         row["is_taker"] = 0
+        row["is_print"] = 0
         row["fee_e8"] = 0
         row["reason"] = 0
 

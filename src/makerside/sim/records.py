@@ -53,6 +53,7 @@ report_t = np.dtype(
         ("open_lots", "i8"),  # after this report
         ("trade_id", "i8"),
         ("is_taker", "i8"),
+        ("is_print", "i8"),  # the fill is part of a print that is published anyway
         ("fee_e8", "i8"),
         ("reason", "i8"),
     ]

@@ -1,0 +1,64 @@
+"""`makerside exchange`: the local exchange, for any client."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from makerside.cli.options import console, load_kernels
+
+
+def exchange(
+    venue: Annotated[str, typer.Option("--venue", help="Whose protocol to speak.")] = "hyperliquid",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="Port on 127.0.0.1; 0: a free one.")
+    ] = 3001,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", "-d", help="Recording (Parquet) to replay; repeat for several."),
+    ] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Synthetic market (the default).")] = False,
+    symbols: Annotated[
+        str, typer.Option("--symbols", help="Symbols of the synthetic market, by comma.")
+    ] = "BTC",
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.1, max=1_000, help="Market time per wall time.")
+    ] = 1.0,
+    fund: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fund", metavar="ADDRESS=USD", help="Admit an account with a deposit; repeat for several."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 7,
+    queue: Annotated[
+        str, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
+    ] = "log_prob",
+) -> None:
+    """Run a local exchange that speaks a venue's own protocol.
+
+    Prints one JSON line when it is ready; ends on SIGINT and SIGTERM. Accounts that are not funded are
+    refused with the venue's own error.
+    """
+    from makerside.model.errors import ConfigError
+    from makerside.research.backtest import QUEUES
+    from makerside.runtime.loop import run
+    from makerside.runtime.simserver import ExchangeOptions, parse_fund, serve
+
+    if venue != "hyperliquid":
+        raise ConfigError(f"--venue {venue}: this exchange speaks hyperliquid")
+    if data and synthetic:
+        raise ConfigError("--synthetic and --data: choose one")
+    if queue not in QUEUES:
+        raise ConfigError(f"--queue {queue}: there are {', '.join(QUEUES)}")
+    options = ExchangeOptions(
+        port=port,
+        data=tuple(data or ()),
+        symbols=tuple(name.strip() for name in symbols.split(",") if name.strip()),
+        speed=speed,
+        seed=seed,
+        queue=queue,
+        funds=tuple(parse_fund(text) for text in fund or ()),
+    )
+    load_kernels(console())
+    run(serve(options, lambda line: typer.echo(line)))

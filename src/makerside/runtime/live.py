@@ -1,0 +1,173 @@
+"""Live: the shell on a venue's wire. Also the bot of the demo, on the local exchange."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+from makerside.config.tree import Config
+from makerside.engine import opening_rows
+from makerside.model.errors import UserError, VenueError
+from makerside.net.clock import Clock, wall_ns
+from makerside.research.summary import write_timings
+from makerside.runtime.run import RunRecord, start_run
+from makerside.runtime.shell import Shell
+from makerside.venues.hyperliquid.client import AccountState, HyperliquidClient, network_url, statement_rows
+from makerside.venues.hyperliquid.rules import rules_at
+from makerside.venues.hyperliquid.signer import Signer
+
+log = structlog.get_logger(__name__)
+
+EPOCHS = 1 << 12
+RESOLVE_S = 2.0
+FIRST_BOOK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How to treat what is found at the start, and what the run's record should say."""
+
+    mode: str = "live"
+    may_adopt: bool = False  # take over a position that is there
+    cancel_strangers: bool = False
+    allow_master_key: bool = True
+    sets_leverage: bool = True
+    facts: dict[str, Any] | None = None
+
+
+async def run_live(
+    config: Config,
+    signer: Signer,
+    clock: Clock,
+    out: Path,
+    until: Callable[[Shell], Awaitable[None]],
+    options: LiveOptions,
+) -> int:
+    """Trade until `until` returns, then cancel everything; returns the orders that the venue still has.
+
+    errors : UserError for strange orders or positions; VenueError when the venue cannot be reached
+    """
+    url = network_url(config.venue.network, config.venue.url)
+    client = HyperliquidClient(
+        url,
+        clock,
+        signer,
+        config.venue.account,
+        timeout_ms=int(config.pacing.timeout_ms),
+        is_mainnet=config.venue.network == "mainnet",
+    )
+    try:
+        mids = await client.load(config.venue.symbols, rules_at(datetime.now(UTC).date()))
+        state = await client.account_state()
+        await _tidy_up(client, state, options)
+        if options.sets_leverage:
+            await client.set_leverage(config.venue.leverage, config.venue.margin == "cross")
+        facts = {"network": config.venue.network, "account": client.user, **(options.facts or {})}
+        record = RunRecord(options.mode, config, client.instruments, mids, True, facts)
+        with start_run(out, record) as journal:
+            shell = Shell(record.engine(), journal, clock, client)
+            client.on_rows = lambda n: shell.feed(client.rows[:n])
+            shell.feed(opening_rows(_epoch(), None, clock.now_ns())[:1])
+            shell.feed(statement_rows(state, clock.now_ns()))
+            left = await _trade(config, client, shell, until)
+            write_timings(
+                out,
+                decision_ns=np.asarray(shell.decision_ns, np.int64),
+                wire_ns=np.asarray(client.wire_ns, np.int64),
+            )
+            return left
+    finally:
+        await client.close()
+
+
+def _epoch() -> int:
+    """Return a run epoch for client order ids: another one every second."""
+    return wall_ns() // 1_000_000_000 % EPOCHS
+
+
+async def _tidy_up(client: HyperliquidClient, state: AccountState, options: LiveOptions) -> None:
+    """Cancel what an earlier run left; refuse what is not ours unless told otherwise."""
+    if state.role == "missing":
+        raise UserError(
+            f"account {client.user}: the venue does not know it; deposit first, or check venue.account"
+        )
+    if not options.allow_master_key and await client.is_master_key():
+        raise UserError(
+            "this key belongs to the account itself and can withdraw; approve an API wallet and use its key, "
+            "with venue.account set to the account, or start with --allow-master-key"
+        )
+    if state.strange_orders and not options.cancel_strangers:
+        symbols = ", ".join(sorted({order.coin for order in state.strange_orders}))
+        raise UserError(
+            f"{len(state.strange_orders)} open orders on {symbols} are not ours; "
+            "cancel them, or start with --cancel-strangers"
+        )
+    if state.positions and not options.may_adopt:
+        held = ", ".join(client.instruments[index].symbol for index, _, _ in state.positions)
+        raise UserError(
+            f"there is an open position in {held}; close it, or start with --adopt to take it over"
+        )
+    await client.cancel_leftovers(state.own_orders)
+    if state.strange_orders:
+        await client.cancel_by_oid(state.strange_orders)
+
+
+async def _trade(
+    config: Config,
+    client: HyperliquidClient,
+    shell: Shell,
+    until: Callable[[Shell], Awaitable[None]],
+) -> int:
+    """Run client, timers and resolver until `until` returns; stop; count what is left."""
+    background = [
+        asyncio.create_task(client.run()),
+        asyncio.create_task(shell.run_timers(config.pacing.timer_ms)),
+        asyncio.create_task(_resolve(client, shell)),
+    ]
+    waiting = asyncio.create_task(_as_task(until, shell))
+    try:
+        done, _ = await asyncio.wait([waiting, *background], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a failed background task ends the run with its error
+    finally:
+        waiting.cancel()
+        is_quiet = await shell.stop()
+        left = await _count_left(client, is_quiet)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, waiting, return_exceptions=True)
+    return left
+
+
+async def _as_task(until: Callable[[Shell], Awaitable[None]], shell: Shell) -> None:
+    await until(shell)
+
+
+async def _count_left(client: HyperliquidClient, is_quiet: bool) -> int:
+    """Return how many orders the venue still has; try once more to cancel them when the bot could not."""
+    try:
+        if not is_quiet:
+            state = await client.account_state()
+            await client.cancel_leftovers(state.own_orders)
+        return await client.open_order_count()
+    except VenueError as error:
+        log.error("live.left_unknown", error=str(error))
+        return -1
+
+
+async def _resolve(client: HyperliquidClient, shell: Shell) -> None:
+    """Ask the venue about orders whose state is unknown, every two seconds."""
+    while True:
+        await asyncio.sleep(RESOLVE_S)
+        client.forget_expired()
+        for instrument, order in shell.unknown_orders():
+            try:
+                await client.resolve(order.copy(), instrument)
+            except VenueError as error:
+                log.warning("live.resolve", error=str(error))
+                break
