@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def backtest(
     data: Annotated[
-        list[Path], typer.Option("--data", "-d", help="Recording (Parquet); repeat it for several symbols.")
+        list[Path], typer.Option("--data", "-d", help="Recording: Parquet file, or folder of a record or paper run; repeat for several.")
     ],
     strategy: StrategyOption = None,
     settings: SetOption = None,
@@ -41,7 +41,7 @@ def backtest(
     if queue is not None:
         chosen.append(f"simulation.queue={queue}")
     loaded = load(config, chosen)
-    recordings = [_with_fees(_load(path), loaded.config) for path in data]
+    recordings = [_with_fees(one, loaded.config) for path in data for one in _load(path)]
     screen = console()
     for recording in recordings:
         screen.print(_describe(recording))
@@ -79,15 +79,17 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
     write_results(out, orders_left=None)
 
 
-def _load(path: Path) -> "Recording":
-    from makerside.journal.recording import load_recording
+def _load(path: Path) -> "list[Recording]":
+    from makerside.journal.recording import load_recordings
 
-    return load_recording(path)
+    return load_recordings(path)
 
 
 def _with_fees(recording: "Recording", config: "Config") -> "Recording":
-    """Return the recording with the configured fees: a data file does not know them."""
+    """Return the recording with the configured fees where it has none: a data file does not know them."""
     settings = config.simulation
+    if recording.instrument.taker_fee:
+        return recording
     instrument = replace(
         recording.instrument,
         maker_fee=Decimal(repr(settings.maker_fee_bps)) / 10_000,

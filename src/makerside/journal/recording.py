@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makerside.journal.folder import read_run
+from makerside.journal.reader import read_journal
 from makerside.model.errors import DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
-from makerside.model.units import NS_PER_MS
+from makerside.model.run import JOURNAL_NAME
+from makerside.model.units import MONEY_DECIMALS, NS_PER_MS
 
 COLUMNS = {
     "ts_exchange_ns": "int64",
@@ -30,7 +33,9 @@ COLUMNS = {
     "size": "double",
     "msg": "int32",
 }
+_MARKET_KINDS = (Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO, Kind.GAP)
 _KINDS = {1: Kind.DELTA, 2: Kind.SNAPSHOT, 3: Kind.TRADE, 4: Kind.BBO}
+_INVERSE = ("binance_coinm-",)  # venues whose sizes are contracts of USD: linear accounts would be wrong
 _DECIMALS_MAX = 8  # finer grids than 10^-8 exist on no venue that we trade
 _LATENCY_MIN_NS = 1 * NS_PER_MS  # what a recorder's clock is shifted to when it ran before the venue's
 
@@ -62,6 +67,9 @@ def load_recording(path: Path, instrument: Instrument | None = None) -> Recordin
     """
     columns = _read_columns(path)
     _check_values(path, columns)
+    if path.name.startswith(_INVERSE):
+        raise DataError(f"{path}: inverse contracts (sizes in USD, money in coins) are not supported")
+    is_inferred = instrument is None
     if instrument is None:
         instrument = _infer_instrument(path, columns)
     defects: dict[str, int] = {}
@@ -71,7 +79,7 @@ def load_recording(path: Path, instrument: Instrument | None = None) -> Recordin
     events["ts_venue_ns"] = columns["ts_exchange_ns"]
     events["ts_local_ns"] = _corrected_clock(columns, defects)
     events["price_ticks"] = _to_steps(path, columns["price"], instrument.tick_size, "price", np.iinfo("i4").max)
-    events["size_lots"] = _to_steps(path, columns["size"], instrument.lot_size, "size", 1 << 53)
+    events["size_lots"] = _to_lots(path, columns["size"], instrument.lot_size, is_inferred, defects)
     for number, kind in _KINDS.items():
         events["kind"][columns["kind"] == number] = kind
     flags = np.where(columns["side"] < 0, int(Flag.SELL), 0)
@@ -82,6 +90,34 @@ def load_recording(path: Path, instrument: Instrument | None = None) -> Recordin
     events["flags"] = flags
     _count(defects, "trades_without_side", int(unknown.sum()))
     return Recording(path, instrument, events, defects)
+
+
+def load_recordings(path: Path) -> list[Recording]:
+    """Return the recordings in a Parquet file (one) or in the folder of a run (one per symbol).
+
+    errors : DataError; a run whose books contain our own orders (live, demo) is no recording
+    """
+    if not path.is_dir():
+        return [load_recording(path)]
+    values = read_run(path)
+    if values.get("has_own_in_book", True):
+        mode = values.get("mode")
+        raise DataError(f"{path}: the books of a {mode} run contain our own orders; use a record or paper run")
+    journal = read_journal(path / JOURNAL_NAME)
+    is_market = journal.is_head & np.isin(journal.rows["kind"], _MARKET_KINDS)
+    rows = journal.rows[is_market]
+    found = []
+    for index, description in enumerate(values["instruments"]):
+        events = rows[rows["instrument"] == index].copy()
+        if len(events) == 0:
+            continue
+        events["instrument"] = 0
+        untimed = events["ts_venue_ns"] == 0
+        events["ts_venue_ns"][untimed] = events["ts_local_ns"][untimed]
+        found.append(Recording(path, Instrument.from_dict(description), events))
+    if not found:
+        raise DataError(f"{path}: the run has no market data")
+    return found
 
 
 def merge(recordings: list[Recording]) -> NDArray[Any]:
@@ -163,7 +199,8 @@ def _infer_instrument(path: Path, columns: dict[str, NDArray[Any]]) -> Instrumen
     venue, _, rest = path.stem.partition("-")
     symbol = rest.split("-")[0] if rest else path.stem
     tick = _grid(path, columns["price"], "price")
-    lot = _grid(path, columns["size"], "size")
+    # Money is counted in 10^-8: a finer lot is made coarser, and sizes are rounded to it.
+    lot = max(_grid(path, columns["size"], "size"), Decimal(1).scaleb(-MONEY_DECIMALS) / tick)
     return Instrument(venue=venue, symbol=symbol, tick_size=tick, lot_size=lot)
 
 
@@ -192,6 +229,19 @@ def _to_steps(
         row = int(np.argmax(steps > limit))
         raise DataError(f"{path}: row {row}: {what} {values[row]} is more than {limit} steps of {step}")
     return steps.astype(np.int64)
+
+
+def _to_lots(
+    path: Path, values: NDArray[np.float64], lot: Decimal, may_round: bool, defects: dict[str, int]
+) -> NDArray[np.int64]:
+    """Return sizes in lots; on an inferred grid a size below or between lots is rounded, at least to one."""
+    if not may_round:
+        return _to_steps(path, values, lot, "size", 1 << 53)
+    rounded = np.rint(values / float(lot))
+    rounded = np.where((values > 0) & (rounded < 1), 1.0, rounded)
+    off = np.abs(rounded * float(lot) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
+    _count(defects, "sizes_rounded", int(off.sum()))
+    return _to_steps(path, rounded * float(lot), lot, "size", 1 << 53)
 
 
 def _without_backlog(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.bool_]:
