@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from makerside import strategies
 from makerside.config.convert import fill_account, fill_market, fill_trader, usd_e8
 from makerside.config.tree import Config
+from makerside.core.orders import orders_init
 from makerside.core.signature import address_of
 from makerside.model.account import account_t
 from makerside.model.action import action_t
@@ -56,6 +57,7 @@ class Engine:
         for i, (instrument, price) in enumerate(zip(instruments, reference_ticks, strict=True)):
             fill_market(self.markets[i], instrument, config.estimators, has_own_in_book)
             fill_trader(self.traders[i], config, i, instrument, price)
+            orders_init(self.traders[i])
         self.desks["targets"][0, 0] = address_of(self.strategy.targets)
         self._step = step
         self._state = (self.markets, self.accounts, self.traders, self.desks)

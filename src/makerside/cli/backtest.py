@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 def backtest(
     data: Annotated[
-        list[Path], typer.Option("--data", "-d", help="Recording: Parquet file, or folder of a record or paper run; repeat for several.")
+        list[Path],
+        typer.Option(
+            "--data",
+            "-d",
+            help="Recording: Parquet file, or folder of a record or paper run; repeat for several.",
+        ),
     ],
     strategy: StrategyOption = None,
     settings: SetOption = None,
@@ -52,8 +57,11 @@ def backtest(
 def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
     """Run the backtest, then write and print its results."""
     from makerside.cli.results import write_results
+    from makerside.journal.folder import write_timings
+    from makerside.journal.reader import read_journal
     from makerside.journal.recording import merge
-    from makerside.research.backtest import first_mid_ticks, run_backtest
+    from makerside.model.run import JOURNAL_NAME
+    from makerside.research.backtest import first_mid_ticks, run_backtest, time_decisions
     from makerside.runtime.run import RunRecord, start_run
 
     tape = merge(recordings)
@@ -76,6 +84,7 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
         )
     if not result.is_complete:
         console().print("[yellow]interrupted: the results cover the part that was run[/]")
+    write_timings(out, decision_ns=time_decisions(record, read_journal(out / JOURNAL_NAME)))
     write_results(out, orders_left=None)
 
 

@@ -41,9 +41,9 @@ def exchange(
     refused with the venue's own error.
     """
     from makerside.model.errors import ConfigError
-    from makerside.research.backtest import QUEUES
     from makerside.runtime.loop import run
     from makerside.runtime.simserver import ExchangeOptions, parse_fund, serve
+    from makerside.sim.build import QUEUES
 
     if venue != "hyperliquid":
         raise ConfigError(f"--venue {venue}: this exchange speaks hyperliquid")

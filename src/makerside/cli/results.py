@@ -8,12 +8,12 @@ import typer
 
 def write_results(folder: Path, orders_left: int | None) -> dict[str, Any]:
     """Replay a run, write summary.json and report.html, print the figures; returns the summary."""
-    from makerside.journal.folder import write_json
+    from makerside.journal.folder import read_timings, write_json
     from makerside.model.run import REPORT_NAME, SUMMARY_NAME
     from makerside.research.facts import read_facts
     from makerside.research.replay import replay
     from makerside.research.report import write_report
-    from makerside.research.summary import read_timings, summarize
+    from makerside.research.summary import summarize
 
     parity = replay(folder)
     facts = read_facts(folder)

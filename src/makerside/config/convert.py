@@ -12,7 +12,6 @@ import numpy as np
 
 from makerside import strategies
 from makerside.config.tree import Config, EstimatorConfig
-from makerside.core.orders import orders_init
 from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument
 from makerside.model.market import NO_ASK, NO_BID
@@ -99,7 +98,6 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     for key, value in params.items():
         values[key] = value
     record["params"] = values
-    orders_init(record)
     _check_sizes(config, instrument, price_ticks)
 
 

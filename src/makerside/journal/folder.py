@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from makerside.model.errors import JournalError, UserError
 from makerside.model.run import JOURNAL_NAME, REPORT_NAME, RUN_NAME, SUMMARY_NAME, TIMINGS_NAME
 
@@ -55,3 +58,18 @@ def read_run(folder: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise JournalError(f"{path}: is not a run's record")
     return values
+
+
+def write_timings(folder: Path, **series: NDArray[np.int64]) -> None:
+    """Store measured durations in ns, by name."""
+    arrays: dict[str, Any] = dict(series)
+    np.savez_compressed(folder / TIMINGS_NAME, **arrays)
+
+
+def read_timings(folder: Path) -> dict[str, NDArray[np.int64]]:
+    """Return what was measured in a run, empty when nothing was."""
+    path = folder / TIMINGS_NAME
+    if not path.exists():
+        return {}
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}

@@ -4,12 +4,12 @@ Money is an exact integer of 10^-8 (see `core/positions.py` for the rules of the
 only.
 """
 
-import numpy as np
+from makerside.model.layout import row_type
 
 POSITIONS_CAPACITY = 16
 TRADE_IDS_CAPACITY = 256  # fills are told twice within seconds, not after 256 others
 
-position_t = np.dtype(
+position_t = row_type(
     [
         ("instrument", "i8"),
         ("position_lots", "i8"),
@@ -27,7 +27,7 @@ position_t = np.dtype(
     ]
 )
 
-account_t = np.dtype(
+account_t = row_type(
     [
         ("cash_e8", "i8"),
         ("total_notional_max_e8", "i8"),

@@ -6,13 +6,12 @@ tell an action from an event without knowing where it starts. Pure; numpy only.
 
 from enum import IntEnum
 
-import numpy as np
-
 from makerside.model.event import FIRST_ACTION, event_t
+from makerside.model.layout import row_type
 
 HEADER = ("event_seq", "ts_decided_ns", "size_lots", "price_ticks", "instrument", "kind", "flags")
 
-action_t = np.dtype(
+action_t = row_type(
     [
         ("event_seq", "i8"),  # number of event rows that had been seen when it was decided
         ("ts_decided_ns", "i8"),  # local time of the event that caused it
@@ -31,7 +30,7 @@ action_t = np.dtype(
     ]
 )
 
-action_detail_t = np.dtype([(name, action_t[name]) for name in action_t.names or () if name not in HEADER])
+action_detail_t = row_type([(name, action_t[name]) for name in action_t.names or () if name not in HEADER])
 
 assert action_t.itemsize == 2 * event_t.itemsize == event_t.itemsize + action_detail_t.itemsize
 for _name in ("size_lots", "price_ticks", "instrument", "kind", "flags"):

@@ -4,9 +4,8 @@
 `step` without changing any action. Pure; numpy only.
 """
 
-import numpy as np
-
 from makerside.model.action import action_t
+from makerside.model.layout import row_type
 from makerside.model.order import ORDER_CAPACITY
 from makerside.model.quote import QUOTE_CAPACITY, quote_parts_t, quote_t
 from makerside.model.trader import LEGS_CAPACITY
@@ -19,7 +18,7 @@ ACTIONS_CAPACITY = ACTIONS_PER_DECISION * TRADERS_MAX
 
 STRATEGIES_CAPACITY = 8
 
-leg_view_t = np.dtype(
+leg_view_t = row_type(
     [
         ("bid_ticks", "i8"),  # the touch without our own orders
         ("ask_ticks", "i8"),
@@ -29,7 +28,7 @@ leg_view_t = np.dtype(
     ]
 )
 
-desk_t = np.dtype(
+desk_t = row_type(
     [
         ("seq", "i8"),  # event rows seen since the run began, continuation rows included
         ("now_ns", "i8"),

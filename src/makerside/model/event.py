@@ -12,7 +12,9 @@ from enum import IntEnum
 
 import numpy as np
 
-event_t = np.dtype(
+from makerside.model.layout import row_type
+
+event_t = row_type(
     [
         ("ts_venue_ns", "i8"),  # the venue's time of the fact; 0 when it gives none
         ("ts_local_ns", "i8"),  # when it reached us; never decreases within a tape
@@ -24,7 +26,7 @@ event_t = np.dtype(
     ]
 )
 
-order_detail_t = np.dtype(
+order_detail_t = row_type(
     [
         ("client_order_id", "i8"),  # 0 when the order is not ours
         ("venue_order_id", "i8"),  # 0 when not known yet
@@ -33,7 +35,7 @@ order_detail_t = np.dtype(
     ]
 )
 
-account_detail_t = np.dtype(
+account_detail_t = row_type(
     [
         ("account", "i8"),  # index into `accounts`; -1 for PRICES, which are public
         ("amount_e8", "i8"),  # BALANCE: cash. FUNDING: received (+) or paid (-). POSITION: entry cost

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from makerside.model.errors import ConfigError
+from makerside.model.layout import row_type
 from makerside.model.units import E9, MONEY_DECIMALS, money_to_e8, parse_decimal, steps_to_text, to_steps
 
-instrument_t = np.dtype(
+instrument_t = row_type(
     [
         ("unit_value_e8", "i8"),  # money of one lot at a price of one tick
         ("min_size_lots", "i8"),

@@ -7,9 +7,8 @@ can look at the market without us (see `core/book.py`). Pure; numpy only.
 
 from enum import IntEnum
 
-import numpy as np
-
 from makerside.model.instrument import instrument_t
+from makerside.model.layout import row_type
 
 # Ticks that a book covers around the touch, per side. A power of two: slots are `tick & WINDOW_MASK`.
 # 16,384 finest ticks are 1.4 % of a BTC price of 118,000 at 0.1; what is deeper is unknown, not empty.
@@ -32,7 +31,7 @@ class MarketStatus(IntEnum):
     GAP = 3  # the feed was interrupted
 
 
-book_t = np.dtype(
+book_t = row_type(
     [
         ("bid_ticks", "i8"),  # best prices, NO_BID and NO_ASK when there is none
         ("ask_ticks", "i8"),
@@ -50,7 +49,7 @@ book_t = np.dtype(
     ]
 )
 
-own_t = np.dtype(
+own_t = row_type(
     [
         ("client_order_id", "i8"),
         ("price_ticks", "i8"),
@@ -61,7 +60,7 @@ own_t = np.dtype(
     ]
 )
 
-volatility_t = np.dtype(
+volatility_t = row_type(
     [
         ("sample_ns", "i8"),  # setting: time between two sampled mids
         ("half_life_s", "f8"),  # setting
@@ -72,7 +71,7 @@ volatility_t = np.dtype(
     ]
 )
 
-intensity_t = np.dtype(
+intensity_t = row_type(
     [
         ("window_ns", "i8"),  # setting: arrivals are looked at per window of this length
         ("refit_ns", "i8"),  # setting
@@ -93,7 +92,7 @@ intensity_t = np.dtype(
     ]
 )
 
-market_t = np.dtype(
+market_t = row_type(
     [
         ("rules", instrument_t),
         ("ts_venue_ns", "i8"),

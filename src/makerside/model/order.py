@@ -8,7 +8,9 @@ from enum import IntEnum
 
 import numpy as np
 
-order_t = np.dtype(
+from makerside.model.layout import row_type
+
+order_t = row_type(
     [
         ("client_order_id", "i8"),
         ("venue_order_id", "i8"),

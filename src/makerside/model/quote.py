@@ -5,7 +5,7 @@ A strategy's only output is the list of its target quotes in `desk_t`. Pure; num
 
 from enum import IntEnum
 
-import numpy as np
+from makerside.model.layout import row_type
 
 QUOTE_CAPACITY = 64  # per trader and decision; 16 levels a side on 2 legs, or 32 on one
 
@@ -23,7 +23,7 @@ class Part(IntEnum):
 
 N_PARTS = len(Part)
 
-quote_t = np.dtype(
+quote_t = row_type(
     [
         ("price_ticks", "i8"),
         ("size_lots", "i8"),
@@ -34,4 +34,4 @@ quote_t = np.dtype(
     ]
 )
 
-quote_parts_t = np.dtype([("ticks", "f8", (N_PARTS,))])
+quote_parts_t = row_type([("ticks", "f8", (N_PARTS,))])

@@ -8,7 +8,7 @@
 Pure; the files themselves are written in `journal/folder.py`.
 """
 
-import numpy as np
+from makerside.model.layout import row_type
 
 JOURNAL_NAME = "journal.bin"
 RUN_NAME = "run.json"
@@ -18,7 +18,7 @@ REPORT_NAME = "report.html"
 
 MODES = ("backtest", "demo", "paper", "live", "record")
 
-trace_t = np.dtype(
+trace_t = row_type(
     [
         ("ts_local_ns", "i8"),
         ("ts_venue_ns", "i8"),

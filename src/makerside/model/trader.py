@@ -5,9 +5,8 @@ IntEnum in the strategy's file), so that the compiled loops are the same for eve
 order table is a dense list of active slots and a stack of free ones. Pure; numpy only.
 """
 
-import numpy as np
-
 from makerside.model.event import Reason
+from makerside.model.layout import row_type
 from makerside.model.order import ORDER_CAPACITY, order_t
 
 LEGS_CAPACITY = 4
@@ -16,7 +15,7 @@ STATE_CAPACITY = 32
 REFUSALS_CAPACITY = 48
 assert max(Reason) < REFUSALS_CAPACITY
 
-leg_t = np.dtype(
+leg_t = row_type(
     [
         ("instrument", "i8"),
         ("position", "i8"),  # index into the account's positions
@@ -24,7 +23,7 @@ leg_t = np.dtype(
     ]
 )
 
-trader_t = np.dtype(
+trader_t = row_type(
     [
         ("bot", "i8"),
         ("epoch", "i8"),

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.config.tree import Config, SimulationConfig
+from makerside.config.tree import Config
 from makerside.engine import Engine, opening_rows
+from makerside.journal.reader import Journal, heads
 from makerside.journal.recording import Recording, merge
 from makerside.journal.writer import JournalWriter
-from makerside.model.event import Kind, event_t
-from makerside.model.instrument import Instrument
+from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind, event_t
 from makerside.model.units import NS_PER_MS
-from makerside.sim.records import QueueModel, exchange_t, simulation_t
+from makerside.net.clock import stopwatch_ns
+from makerside.runtime.run import RunRecord
+from makerside.sim.build import make_exchanges, make_simulation
 
+TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
-QUEUES = {"risk_averse": QueueModel.RISK_AVERSE, "log_prob": QueueModel.LOG_PROB}
 Progress = Callable[[int, int], None]
 
 
@@ -39,29 +41,6 @@ def first_mid_ticks(events: NDArray[Any], instrument: int) -> int:
     rows = events[events["instrument"] == instrument]
     prices = rows["price_ticks"][(rows["price_ticks"] > 0) & (rows["kind"] <= Kind.BBO)][:100]
     return int(np.median(prices))
-
-
-def make_exchange(instrument: Instrument, index: int, queue: str) -> NDArray[Any]:
-    """Return one empty exchange record for an instrument: (1,) exchange_t."""
-    from makerside.sim.exchange import exchange_init
-
-    exchanges = np.zeros(1, exchange_t)
-    exchange = exchanges[0]
-    instrument.fill_record(exchange["rules"])
-    exchange["instrument"] = index
-    exchange["queue_model"] = QUEUES[queue]
-    exchange_init(exchange)
-    return exchanges
-
-
-def make_simulation(settings: SimulationConfig, timer_ns: int, start_ns: int) -> NDArray[Any]:
-    """Return a fresh simulation record: (1,) simulation_t."""
-    sims = np.zeros(1, simulation_t)
-    sims["entry_ns"] = round(settings.entry_ms * NS_PER_MS)
-    sims["response_ns"] = round(settings.response_ms * NS_PER_MS)
-    sims["timer_ns"] = timer_ns
-    sims["ts_timer_ns"] = start_ns + timer_ns
-    return sims
 
 
 def venue_order(tape: NDArray[Any]) -> NDArray[np.int64]:
@@ -94,10 +73,14 @@ def run_backtest(
     opening = opening_rows(1, config.simulation.cash_usd, start_ns)
     engine.step(opening)
     journal.append(opening)
-    exchanges = np.concatenate(
-        [make_exchange(instrument, i, config.simulation.queue) for i, instrument in enumerate(instruments)]
+    exchanges = make_exchanges(instruments, config.simulation.queue)
+    settings = config.simulation
+    sims = make_simulation(
+        round(settings.entry_ms * NS_PER_MS),
+        round(settings.response_ms * NS_PER_MS),
+        round(config.pacing.timer_ms * NS_PER_MS),
+        start_ns,
     )
-    sims = make_simulation(config.simulation, round(config.pacing.timer_ms * NS_PER_MS), start_ns)
     order = venue_order(tape)
     inbox = np.zeros(INBOX_ROWS, event_t)
     reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS
@@ -123,3 +106,31 @@ def run_backtest(
     except KeyboardInterrupt:
         is_complete = False
     return BacktestResult(engine, int(sims["n_actions"][0]), is_complete)
+
+
+def time_decisions(record: RunRecord, journal: Journal, messages: int = TIMED_MESSAGES) -> NDArray[np.int64]:
+    """Return how long `step` takes per message when it is called from Python, as a live run calls it: ns.
+
+    Feeds the first messages of a journal to a fresh engine, one call each; all of it in one compiled loop
+    cannot be timed from inside.
+    """
+    events = journal.rows[: 64 * messages].copy()
+    is_head = heads(events)
+    is_last = is_head & ((events["flags"] & Flag.LAST) != 0) & (events["kind"] < FIRST_ACTION)
+    is_action = is_head & (events["kind"] >= FIRST_ACTION)
+    engine = record.engine()
+    taken: list[int] = []
+    start = 0
+    for end in np.flatnonzero(is_last)[:messages].tolist():
+        stop = end + 1 + int(DETAIL_ROWS[events["kind"][end]])
+        rows = events[start:stop]
+        while len(rows) and is_action[start]:
+            start += 2
+            rows = events[start:stop]
+        if stop > len(events):
+            break
+        begun = stopwatch_ns()
+        engine.step(rows)
+        taken.append(stopwatch_ns() - begun)
+        start = stop
+    return np.asarray(taken, np.int64)

@@ -5,7 +5,6 @@ Money is exact decimal text; times are microseconds; whatever a mode does not ha
 
 import math
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from makerside import __version__
 from makerside.config.load import config_hash
 from makerside.model.event import FIRST_ACTION, Reason
-from makerside.model.run import TIMINGS_NAME
 from makerside.model.units import NS_PER_S
 from makerside.research.facts import Markout, Money, RunFacts
 from makerside.research.replay import actions_sha256
@@ -74,21 +72,6 @@ def summarize(
         "parity": parity,
         "actions_sha256": actions_sha256(actions),
     }
-
-
-def read_timings(folder: Path) -> dict[str, NDArray[np.int64]]:
-    """Return what was measured in a run, empty when nothing was."""
-    path = folder / TIMINGS_NAME
-    if not path.exists():
-        return {}
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
-
-
-def write_timings(folder: Path, **series: NDArray[np.int64]) -> None:
-    """Store measured durations in ns, by name."""
-    arrays: dict[str, Any] = dict(series)
-    np.savez_compressed(folder / TIMINGS_NAME, **arrays)
 
 
 def _sum(money: list[Money]) -> Money:

@@ -12,9 +12,9 @@ import structlog
 
 from makerside.config.tree import Config
 from makerside.engine import opening_rows
+from makerside.journal.folder import write_timings
 from makerside.model.errors import UserError, VenueError
 from makerside.net.clock import Clock, wall_ns
-from makerside.research.summary import write_timings
 from makerside.runtime.run import RunRecord, start_run
 from makerside.runtime.shell import Shell
 from makerside.venues.hyperliquid.client import AccountState, HyperliquidClient, network_url, statement_rows
@@ -109,9 +109,7 @@ async def _tidy_up(client: HyperliquidClient, state: AccountState, options: Live
         )
     if state.positions and not options.may_adopt:
         held = ", ".join(client.instruments[index].symbol for index, _, _ in state.positions)
-        raise UserError(
-            f"there is an open position in {held}; close it, or start with --adopt to take it over"
-        )
+        raise UserError(f"there is an open position in {held}; close it, or start with --adopt to take it over")
     await client.cancel_leftovers(state.own_orders)
     if state.strange_orders:
         await client.cancel_by_oid(state.strange_orders)

@@ -9,12 +9,12 @@ import numpy as np
 
 from makerside.config.tree import Config
 from makerside.engine import opening_rows
+from makerside.journal.folder import write_timings
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import Clock
-from makerside.research.backtest import make_exchange
-from makerside.research.summary import write_timings
 from makerside.runtime.run import RunRecord, start_run
 from makerside.runtime.shell import Shell
+from makerside.sim.build import make_exchanges
 from makerside.sim.paper import PaperExchange
 from makerside.venues.hyperliquid.client import HyperliquidClient, network_url
 from makerside.venues.hyperliquid.rules import rules_at
@@ -30,9 +30,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
         mids = await client.load(config.venue.symbols, rules_at(datetime.now(UTC).date()))
         facts = {"network": config.venue.network, "exchange": "simulated", "queue": settings.queue}
         record = RunRecord("paper", config, client.instruments, mids, False, facts)
-        exchanges = np.concatenate(
-            [make_exchange(instrument, i, settings.queue) for i, instrument in enumerate(client.instruments)]
-        )
+        exchanges = make_exchanges(client.instruments, settings.queue)
         exchange = PaperExchange(
             exchanges, round(settings.entry_ms * NS_PER_MS), round(settings.response_ms * NS_PER_MS)
         )

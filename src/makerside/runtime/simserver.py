@@ -16,7 +16,7 @@ from makerside.journal.recording import load_recording
 from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument
 from makerside.net.clock import Clock, wall_ns
-from makerside.research.backtest import make_exchange
+from makerside.sim.build import make_exchanges
 from makerside.sim.source import RecordedSource, Source, SyntheticSource
 from makerside.venues.hyperliquid.meta import step_of
 from makerside.venues.hyperliquid.rules import Rules, rules_at
@@ -166,7 +166,7 @@ async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     start_ns = wall_ns()
     instruments, source, facts = open_source(options, rules, start_ns)
     clock = Clock(wall_ns(), start_ns, options.speed)  # market time starts when everything is loaded
-    exchanges = np.concatenate([make_exchange(one, i, options.queue) for i, one in enumerate(instruments)])
+    exchanges = make_exchanges(instruments, options.queue)
     venue = LocalVenue(instruments, exchanges, source, rules)
     for address, usd in options.funds:
         venue.fund(address, int(usd * 10**8))

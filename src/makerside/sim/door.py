@@ -3,12 +3,12 @@
 Arrays and integers in, reports out, all kinds of one call in one place and compiled at import. Pure.
 """
 
-import numpy as np
 from numba import types
 
 from makerside.core.book import book_lots
 from makerside.core.kernel import Record, kernel, records
 from makerside.model.event import Flag, event_t
+from makerside.model.layout import row_type
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.units import ASK, BID
 from makerside.sim.exchange import (
@@ -24,7 +24,7 @@ from makerside.sim.records import exchange_t
 
 LAST = int(Flag.LAST)
 
-level_t = np.dtype([("price_ticks", "i8"), ("size_lots", "i8"), ("n_orders", "i8")])
+level_t = row_type([("price_ticks", "i8"), ("size_lots", "i8"), ("n_orders", "i8")])
 
 _I = types.int64
 

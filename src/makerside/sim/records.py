@@ -5,10 +5,9 @@ Pure; numpy and model only. Next: `queue.py`, `exchange.py`, `loop.py`.
 
 from enum import IntEnum
 
-import numpy as np
-
 from makerside.model.action import action_t
 from makerside.model.instrument import instrument_t
+from makerside.model.layout import row_type
 from makerside.model.market import book_t
 
 CLIENT_ORDERS_CAPACITY = 1024  # resting orders of all clients on one instrument
@@ -25,7 +24,7 @@ class QueueModel(IntEnum):
     LOG_PROB = 1  # cancels ahead of us with probability ln(1+F) / (ln(1+B) + ln(1+F))
 
 
-client_order_t = np.dtype(
+client_order_t = row_type(
     [
         ("order_id", "i8"),
         ("price_ticks", "i8"),
@@ -41,7 +40,7 @@ client_order_t = np.dtype(
     ]
 )
 
-report_t = np.dtype(
+report_t = row_type(
     [
         ("ts_ns", "i8"),
         ("kind", "i8"),  # an order kind of `event.Kind`
@@ -59,7 +58,7 @@ report_t = np.dtype(
     ]
 )
 
-exchange_t = np.dtype(
+exchange_t = row_type(
     [
         ("rules", instrument_t),
         ("queue_model", "i8"),
@@ -86,10 +85,10 @@ exchange_t = np.dtype(
     ]
 )
 
-flight_report_t = np.dtype([("ts_arrival_ns", "i8"), ("instrument", "i8"), ("report", report_t)])
-flight_action_t = np.dtype([("ts_arrival_ns", "i8"), ("action", action_t)])
+flight_report_t = row_type([("ts_arrival_ns", "i8"), ("instrument", "i8"), ("report", report_t)])
+flight_action_t = row_type([("ts_arrival_ns", "i8"), ("action", action_t)])
 
-simulation_t = np.dtype(
+simulation_t = row_type(
     [
         ("entry_ns", "i8"),  # from a decision to the exchange
         ("response_ns", "i8"),  # from the exchange back
