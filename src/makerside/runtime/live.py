@@ -17,7 +17,8 @@ from makerside.model.errors import UserError, VenueError
 from makerside.net.clock import Clock, wall_ns
 from makerside.runtime.run import RunRecord, start_run
 from makerside.runtime.shell import Shell
-from makerside.venues.hyperliquid.client import AccountState, HyperliquidClient, network_url, statement_rows
+from makerside.venues.hyperliquid.client import HyperliquidClient
+from makerside.venues.hyperliquid.client_state import AccountState, network_url, statement_rows
 from makerside.venues.hyperliquid.rules import rules_at
 from makerside.venues.hyperliquid.signer import Signer
 

@@ -16,7 +16,8 @@ from makerside.runtime.run import RunRecord, start_run
 from makerside.runtime.shell import Shell
 from makerside.sim.build import make_exchanges
 from makerside.sim.paper import PaperExchange
-from makerside.venues.hyperliquid.client import HyperliquidClient, network_url
+from makerside.venues.hyperliquid.client import HyperliquidClient
+from makerside.venues.hyperliquid.client_state import network_url
 from makerside.venues.hyperliquid.rules import rules_at
 
 EPOCH = 1

@@ -9,7 +9,8 @@ from makerside.config.tree import Config
 from makerside.journal.writer import JournalWriter
 from makerside.net.clock import Clock
 from makerside.runtime.run import RunRecord, start_run
-from makerside.venues.hyperliquid.client import HyperliquidClient, network_url
+from makerside.venues.hyperliquid.client import HyperliquidClient
+from makerside.venues.hyperliquid.client_state import network_url
 from makerside.venues.hyperliquid.rules import rules_at
 
 

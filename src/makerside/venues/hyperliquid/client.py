@@ -10,7 +10,6 @@ since orderUpdates sends no snapshot (venue file, section 4.6).
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,8 +18,8 @@ import structlog
 from numpy.typing import NDArray
 
 from makerside.model.action import ActionKind
-from makerside.model.errors import UserError, VenueError, VenueRefused
-from makerside.model.event import Flag, Kind, account_detail_t, event_t, order_detail_t
+from makerside.model.errors import VenueError, VenueRefused
+from makerside.model.event import Flag, Kind, event_t, order_detail_t
 from makerside.model.instrument import Instrument
 from makerside.model.units import BUY, E8, NS_PER_MS, NS_PER_S, SELL
 from makerside.net.clock import Clock, stopwatch_ns, wall_ms
@@ -28,6 +27,7 @@ from makerside.net.http import HttpLink
 from makerside.net.nonce import NonceSource
 from makerside.net.ws import WebSocketLink
 from makerside.venues.hyperliquid import wire_info as ask
+from makerside.venues.hyperliquid.client_state import AccountState
 from makerside.venues.hyperliquid.cloid import cloid_text, identity_of
 from makerside.venues.hyperliquid.codec import to_json
 from makerside.venues.hyperliquid.meta import Universe
@@ -54,27 +54,10 @@ from makerside.venues.hyperliquid.wire_frames import OrderUpdatesFrame, UserFill
 
 log = structlog.get_logger(__name__)
 
-MAINNET_URL = "https://api.hyperliquid.xyz"
-TESTNET_URL = "https://api.hyperliquid-testnet.xyz"
 PING_S = 20.0  # the venue closes after 60 s of silence on our side
 SILENT_BOOK_NS = 5 * NS_PER_S
 EXPIRY_MARGIN_MS = 2_000  # block time may lag behind the wall
 FILLS_OVERLAP_MS = 2_000  # fills are asked for from a little before the last known one; ids remove doubles
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """What the venue says about the account before the start.
-
-    positions   : (instrument index, signed lots, entry cost in 10^-8)
-    own_orders, strange_orders : open orders on the followed symbols, with and without our prefix
-    """
-
-    role: str
-    cash_e8: int
-    positions: list[tuple[int, int, int]]
-    own_orders: list[OpenOrder]
-    strange_orders: list[OpenOrder]
 
 
 class HyperliquidClient:
@@ -393,29 +376,3 @@ class HyperliquidClient:
         symbols = {instrument.symbol for instrument in self.instruments}
         orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
         return sum(1 for order in orders if order.coin in symbols)
-
-
-def statement_rows(state: AccountState, ts_local_ns: int) -> NDArray[Any]:
-    """Return the BALANCE and POSITION rows of an account's state: (2n,) event_t."""
-    rows = np.zeros(2 + 2 * len(state.positions), event_t)
-    rows["ts_local_ns"] = ts_local_ns
-    details = rows.view(account_detail_t)
-    rows[0]["kind"], rows[0]["flags"] = Kind.BALANCE, Flag.LAST
-    details[1] = (0, state.cash_e8, 0, 0)
-    for i, (index, lots, cost_e8) in enumerate(state.positions):
-        head = 2 + 2 * i
-        rows[head]["instrument"], rows[head]["size_lots"] = index, lots
-        rows[head]["kind"], rows[head]["flags"] = Kind.POSITION, Flag.LAST
-        details[head + 1] = (0, cost_e8, 0, 0)
-    return rows
-
-
-def network_url(network: str, url: str) -> str:
-    """Return the base URL of a network; UserError when a local one is not given."""
-    if network == "mainnet":
-        return MAINNET_URL
-    if network == "testnet":
-        return TESTNET_URL
-    if not url:
-        raise UserError("venue.url: a local network needs the exchange's URL, e.g. http://127.0.0.1:3001")
-    return url

@@ -14,11 +14,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from makerside.model.errors import ConfigError
-from makerside.model.event import Flag, Kind, Reason
+from makerside.model.event import Kind, Reason
 from makerside.model.instrument import Instrument
 from makerside.model.units import BUY, NS_PER_MS, SELL
 from makerside.sim.door import cancel, feed_house, place
-from makerside.sim.records import CLIENT_ORDERS_CAPACITY, CLIENTS_CAPACITY
+from makerside.sim.records import CLIENTS_CAPACITY
 from makerside.sim.source import Source
 from makerside.venues.hyperliquid import reasons
 from makerside.venues.hyperliquid.codec import Malformed, to_json
@@ -26,9 +26,10 @@ from makerside.venues.hyperliquid.meta import Universe
 from makerside.venues.hyperliquid.meta_render import render_meta
 from makerside.venues.hyperliquid.numbers import server_text, steps_of
 from makerside.venues.hyperliquid.render import bbo_text, fill, order_update, size_text
-from makerside.venues.hyperliquid.rules import Rules, block_class, is_price_allowed
+from makerside.venues.hyperliquid.rules import Rules, block_class
 from makerside.venues.hyperliquid.server_accounts import Account, ClientOrder, NonceSet
 from makerside.venues.hyperliquid.server_feed import NOBODY, Feed
+from makerside.venues.hyperliquid.server_rules import flags_of, why_refused
 from makerside.venues.hyperliquid.wire_account import Fill, OrderUpdate
 from makerside.venues.hyperliquid.wire_actions import (
     DEFAULT,
@@ -232,11 +233,11 @@ class LocalVenue:
             lots = steps_of(order.size, instrument.lot_decimals)
         except Malformed:
             return Status(error="Order has invalid size.")
-        reason = self._why_refused(account, order, index, price, lots)
+        reason = why_refused(self, account, order, index, price, lots)
         if reason is not None:
             return Status(error=reason)
         side = BUY if order.is_buy else SELL
-        flags = _flags(order)
+        flags = flags_of(order)
         oid = self._next_oid
         self._next_oid += 1
         cloid = order.cloid.lower() if order.cloid else None
@@ -246,43 +247,6 @@ class LocalVenue:
         place(self.exchanges, index, self.now_ns, oid, account.client, side, price, lots, flags)
         self._collect(index)
         return self._status(record, instrument, touch)
-
-    def _why_refused(self, account: Account, order: Order, index: int, price: int, lots: int) -> str | None:
-        """Return the venue's words for an order that does not reach the book, None when it does."""
-        instrument, asset = self.instruments[index], order.asset
-        if order.kind.limit is None:
-            return "Trigger orders are not available on this exchange yet"
-        if lots <= 0:
-            return "Order has zero size."
-        if not is_price_allowed(instrument, price):
-            return reasons.order_error_text(Reason.TICK, asset)
-        held = account.position_lots(index)
-        is_closing = held != 0 and (held > 0) != order.is_buy
-        notional = price * lots * instrument.unit_value_e8
-        if notional < self.rules.min_notional_usd * 10**8 and not (is_closing and lots >= abs(held)):
-            minimum = format(self.rules.min_notional_usd, "f")
-            return reasons.order_error_text(Reason.MIN_NOTIONAL, asset, minimum=minimum)
-        if order.is_reduce_only and not is_closing:
-            return reasons.order_error_text(Reason.REDUCE_ONLY, asset)
-        mark = self.feeds[index].mark_ticks
-        band = self.rules.reference_band
-        if mark and abs(price - mark) > band * mark:
-            return f"Order price cannot be more than {band * 100:.0f}% away from the reference price"
-        if order.cloid is not None and order.cloid.lower() in account.open_cloids:
-            return f"Order has a cloid that is in use. asset={asset}"
-        if len(account.open) >= self.rules.open_orders_cap(account.volume_e8 // 10**8):
-            return "Too many open orders"
-        if int(self.exchanges[index]["n_active"]) >= CLIENT_ORDERS_CAPACITY:
-            return "Too many open orders"
-        if not is_closing and not self._has_margin(account, index, price, lots):
-            return reasons.order_error_text(Reason.MARGIN, asset)
-        return None
-
-    def _has_margin(self, account: Account, index: int, price: int, lots: int) -> bool:
-        """Return whether free margin covers a new order at the account's leverage. Section 7.5."""
-        marks = self.marks
-        needed = price * lots * self.instruments[index].unit_value_e8 // account.leverage[index]
-        return account.value_e8(marks) - account.margin_used_e8(marks) >= needed
 
     def _status(
         self, order: ClientOrder, instrument: Instrument, touch: tuple[int | None, int | None]
@@ -391,12 +355,3 @@ class LocalVenue:
 
     def _told(self, account: Account) -> BlockNews:
         return self._news.setdefault(account.address, BlockNews())
-
-
-def _flags(order: Order) -> int:
-    """Return the flags of the simulated exchange for an order on the wire."""
-    assert order.kind.limit is not None
-    flags = {"Alo": int(Flag.POST_ONLY), "Ioc": int(Flag.IOC), "FrontendMarket": int(Flag.IOC)}.get(
-        order.kind.limit.tif, 0
-    )
-    return flags | (int(Flag.REDUCE_ONLY) if order.is_reduce_only else 0)
