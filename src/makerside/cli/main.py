@@ -11,6 +11,7 @@ import typer
 
 from makerside import __version__
 from makerside.cli import backtest, config, data, demo, exchange, live, paper, record, replay, warmup
+from makerside.cli.logs import configure_logs
 from makerside.model.errors import MakersideError, VenueError
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     try:
+        configure_logs()
         code = app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
     except MakersideError as error:
         typer.echo(f"error: {error}", err=True)

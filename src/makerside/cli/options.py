@@ -27,7 +27,7 @@ StrategyOption = Annotated[
 
 def console() -> Console:
     """Return the console for people: standard error, so that standard output stays for results."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def progress_bar(what: str) -> Progress:

@@ -1,0 +1,1 @@
+"""Plain-Python twins of the kernels: dictionaries, fractions, decimals, and no code shared with them."""
