@@ -1,5 +1,6 @@
 """Strategies by the quotes that they emit through `step`."""
 
+import itertools
 import math
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_bids_are_below_asks_and_off_the_touch(name):
 @either
 def test_skew_moves_against_inventory_and_is_monotone(name):
     quotes = [scene(name, position=q).prices() for q in range(-300, 301, 25)]
-    for one, more in zip(quotes[:-1], quotes[1:], strict=True):
+    for one, more in itertools.pairwise(quotes):
         for side in (0, 1):
             assert all(b <= a for a, b in zip(one[side], more[side], strict=True)), (
                 "more position, lower quotes"

@@ -31,9 +31,7 @@ CHANGES = {
     "avellaneda_stoikov": {**LADDER, "name": ("glft", {}, {}), "horizon_s": (6.0, {}, {})},
 }
 INERT = {("avellaneda_stoikov", "intensity_a_per_s")}
-inert = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the formula has no A: the key does nothing"
-)
+inert = pytest.mark.xfail(strict=True, raises=AssertionError, reason="the formula has no A: it does nothing")
 CASES = [
     pytest.param(name, key, marks=inert if (name, key) in INERT else ())
     for name in STRATEGIES

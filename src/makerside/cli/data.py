@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,9 +10,13 @@ from rich.table import Table
 
 from makerside.cli.options import console, load_kernels, progress_bar
 
+if TYPE_CHECKING:
+    from makerside.journal.recording import Recording
+    from makerside.model.instrument import Instrument
+    from makerside.sim.market_model import MarketModel
+
 COMPARED_MINUTES = 30
 COMPARED_SEEDS = 4
-PRICE_TEXT = "mean over {seeds} seeds of {minutes} synthetic minutes"
 
 app = typer.Typer(help="Recordings and the synthetic market.", no_args_is_help=True)
 
@@ -52,18 +56,11 @@ def fit(
     ] = None,
 ) -> None:
     """Fit the synthetic market's order flow to a recording, and show both side by side."""
-    from datetime import UTC, datetime
-
     from makerside.journal.recording import load_recording
-    from makerside.research.calibrate_market import synthetic_rows
     from makerside.research.fit_market import fit_market
-    from makerside.research.market_facts import compare, market_facts, mean_facts
-    from makerside.runtime.simserver import listed_instrument
-    from makerside.sim.regrid import regrid
-    from makerside.venues.hyperliquid.rules import rules_at
 
     recording = load_recording(path)
-    target = listed_instrument(symbol, 0, rules_at(datetime.now(UTC).date())) if symbol else None
+    target = _listed(symbol)
     load_kernels(console())
     with progress_bar("fit") as bar:
         task = bar.add_task("", total=None)
@@ -74,19 +71,72 @@ def fit(
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(model.as_dict(), indent=1) + "\n")
+    _print_comparison(recording, target, model)
+    typer.echo(f"model: {out}")
+
+
+@app.command("compare")
+def compare_command(
+    path: Annotated[Path, typer.Argument(help="Recording to compare with.")],
+    model_name: Annotated[
+        str, typer.Option("--model", help="A packaged model, or a JSON file of `fit`.")
+    ] = "btc",
+    symbol: Annotated[
+        str | None,
+        typer.Option("--symbol", help="Put the recording on this symbol's Hyperliquid price grid first."),
+    ] = None,
+) -> None:
+    """Show a recording's market, and what the demo's quotes meet in it, next to the synthetic market's."""
+    from makerside.journal.recording import load_recording
+    from makerside.sim.market_model import MarketModel
+    from makerside.sim.market_models import load_model
+
+    recording = load_recording(path)
+    file = Path(model_name)
+    model = (
+        MarketModel.from_dict(json.loads(file.read_text()))
+        if file.suffix == ".json"
+        else load_model(model_name)
+    )
+    load_kernels(console())
+    _print_comparison(recording, _listed(symbol), model)
+
+
+def _listed(symbol: "str | None") -> "Instrument | None":
+    from datetime import UTC, datetime
+
+    from makerside.runtime.simserver import listed_instrument
+    from makerside.venues.hyperliquid.rules import rules_at
+
+    return listed_instrument(symbol, 0, rules_at(datetime.now(UTC).date())) if symbol else None
+
+
+def _print_comparison(recording: "Recording", target: "Instrument | None", model: "MarketModel") -> None:
+    from makerside.cli.demo import DEMO_BASE
+    from makerside.config.load import validate
+    from makerside.research.calibrate_market import synthetic_rows
+    from makerside.research.compare_market import mean_quote_facts, quote_facts
+    from makerside.research.market_facts import compare, market_facts, mean_facts
+    from makerside.sim.regrid import regrid
+
     instrument = target or recording.instrument
     events = recording.events if target is None else regrid(recording.events, recording.instrument, target)[0]
-    drawn = mean_facts(
-        [
-            market_facts(synthetic_rows(model, instrument, 60.0 * COMPARED_MINUTES, seed), instrument)
-            for seed in range(1, COMPARED_SEEDS + 1)
-        ]
-    )
+    seeds = range(1, COMPARED_SEEDS + 1)
+    stretches = [synthetic_rows(model, instrument, 60.0 * COMPARED_MINUTES, seed) for seed in seeds]
     table = Table(box=None, pad_edge=False)
     for name in ("fact", "recorded", "synthetic", "ratio"):
         table.add_column(name, justify="left" if name == "fact" else "right")
+    drawn = mean_facts([market_facts(rows, instrument) for rows in stretches])
     for row in compare(market_facts(events, instrument), drawn):
         table.add_row(row.name, f"{row.recorded:,.4g}", f"{row.synthetic:,.4g}", f"{row.ratio:.2f}")
+    config = validate(DEMO_BASE)
+    ours = quote_facts(config, events, instrument)
+    theirs = mean_quote_facts([quote_facts(config, rows, instrument) for rows in stretches])
+    for name in ours.__slots__:
+        a, b = getattr(ours, name), getattr(theirs, name)
+        table.add_row(f"our quotes: {name}", f"{a:,.4g}", f"{b:,.4g}", f"{b / a:.2f}" if a else "")
     Console(highlight=False).print(table)
-    typer.echo(PRICE_TEXT.format(seeds=COMPARED_SEEDS, minutes=COMPARED_MINUTES))
-    typer.echo(f"model: {out}")
+    typer.echo(
+        f"synthetic: mean over {COMPARED_SEEDS} seeds of {COMPARED_MINUTES} minutes; "
+        "our quotes: the demo's configuration, 100 ms to the exchange and 100 ms back"
+    )
