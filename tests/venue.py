@@ -8,8 +8,8 @@ import heapq
 import itertools
 
 import numpy as np
-from builders import MS, S, fill, report, side_of, tape, timer
 
+from builders import MS, S, fill, report, side_of, tape, timer
 from makerside.model.action import ActionKind
 from makerside.model.event import Kind
 from makerside.model.order import OrderState
@@ -38,9 +38,7 @@ class RandomVenue:
 
     def _say(self, now, kind, order, size, slow=1.0):
         entry = self.orders[order]
-        rows = report(
-            kind, order, 0, now, entry["side"], entry["price"], size, instrument=entry["instrument"]
-        )
+        rows = report(kind, order, 0, now, entry["side"], entry["price"], size, instrument=entry["instrument"])
         self._later(now, rows, slow)
 
     def receive(self, actions, now):

@@ -158,11 +158,11 @@ class Desk:
 
     def place(self, user, *orders):
         """Place a batch in the next block; returns its statuses."""
-        return statuses_of(self.act(user, PlaceOrders(tuple(orders), "na")))
+        return statuses_of(self.act(user, placing(*orders)))
 
     def cancel(self, user, *oids, asset=0):
         """Cancel by venue order ids; returns the statuses."""
-        return statuses_of(self.act(user, CancelOrders(tuple(CancelById(asset, oid) for oid in oids))))
+        return statuses_of(self.act(user, cancelling(*oids, asset=asset)))
 
     def cancel_cloid(self, user, *cloids, asset=0):
         """Cancel by client order ids; returns the statuses."""
@@ -196,5 +196,11 @@ def statuses_of(answer):
     return answer["response"]["data"]["statuses"]
 
 
-def money(text):
-    return Decimal(text)
+def placing(*orders):
+    """Return the action that places a batch."""
+    return PlaceOrders(tuple(orders), "na")
+
+
+def cancelling(*oids, asset=0):
+    """Return the action that cancels by venue order ids."""
+    return CancelOrders(tuple(CancelById(asset, oid) for oid in oids))

