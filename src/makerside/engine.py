@@ -7,6 +7,7 @@ Backtest hands the same records to `sim.loop`; live, paper and replay call `step
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,21 @@ from makerside.model.errors import ConfigError
 from makerside.model.event import Flag, Kind, account_detail_t, event_t
 from makerside.model.instrument import Instrument
 from makerside.model.market import market_t
+from makerside.model.quote import Part
 from makerside.model.trader import trader_t
 
 Rows = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteExplanation:
+    """One wanted quote. parts : in ticks, by name; in their order they sum to the price exactly."""
+
+    side: int
+    level: int
+    price_ticks: int
+    size_lots: int
+    parts: dict[str, float]
 
 
 class Engine:
@@ -72,6 +85,32 @@ class Engine:
         n = self._step(rows, *self._state)
         assert self._consumed[0] == len(rows)
         return self._actions[:n]
+
+    def explain(self, trader: int = 0) -> list[QuoteExplanation]:
+        """Return what a trader wants to quote on the present state, each price with its parts.
+
+        Nothing changes: the strategy is asked on copies, whatever pacing and limits would say.
+        """
+        market = self.markets[int(self.traders[trader]["legs"][0]["instrument"])].copy()
+        desks = np.zeros(1, desk_t)
+        desk = desks[0]
+        position = self.accounts[0]["positions"][int(self.traders[trader]["legs"][0]["position"])]
+        desk["is_explaining"] = 1
+        view = desk["legs"][0]
+        view["bid_ticks"], view["ask_ticks"] = market["bid_ticks"], market["ask_ticks"]
+        view["mid_ticks"], view["position_lots"] = market["mid_ticks"], position["position_lots"]
+        view["position_max_lots"] = self.traders[trader]["legs"][0]["position_max_lots"]
+        n = self.strategy.targets(market, self.traders[trader].copy(), desk)
+        return [
+            QuoteExplanation(
+                side=int(quote["side"]),
+                level=int(quote["level"]),
+                price_ticks=int(quote["price_ticks"]),
+                size_lots=int(quote["size_lots"]),
+                parts={part.name.lower(): float(parts["ticks"][part]) for part in Part},
+            )
+            for quote, parts in zip(desk["quotes"][:n], desk["parts"][:n], strict=True)
+        ]
 
     def run(self, rows: Rows, block: int = 0) -> Iterator[Rows]:
         """Feed many rows, `block` at a time (0: all at once), and yield the actions of each call as copies."""

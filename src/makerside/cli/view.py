@@ -6,6 +6,7 @@ Reads `Shell.statistics`, four times a second. Without a terminal it prints a li
 import asyncio
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -63,9 +64,33 @@ def render(stats: ShellStatistics, instruments: list[Instrument], ready: dict[st
     )
     panels: list[Any] = [head, _totals(stats)]
     if len(stats.legs) == 1:
-        panels.append(Panel(_orders(stats.legs[0], instruments[0]), title="our orders", border_style="dim"))
-    panels.append(Panel(_legs(stats, instruments), title="markets", border_style="dim"))
+        columns = Columns(
+            [
+                Panel(_book(stats.legs[0], instruments[0]), title="book", border_style="dim"),
+                Panel(_orders(stats.legs[0], instruments[0]), title="our orders", border_style="dim"),
+                Panel(_fills(stats, instruments), title="last fills", border_style="dim"),
+            ]
+        )
+        panels.append(columns)
+    panels.append(Panel(_legs(stats, instruments), title="markets", border_style="dim", expand=False))
     return Group(*panels)
+
+
+def _book(leg: LegStatistics, instrument: Instrument) -> Table:
+    """Return the best levels, asks above bids, with what of ours stands in each."""
+    own = {(side, price): lots for side, price, lots, _ in leg.orders}
+    table = Table(box=None, pad_edge=False)
+    for name in ("price", "size", "ours"):
+        table.add_column(name, justify="right")
+    for side, levels, style in ((-BUY, tuple(reversed(leg.asks)), SELL_STYLE), (BUY, leg.bids, BUY_STYLE)):
+        for price, lots in levels:
+            ours = own.get((side, price))
+            table.add_row(
+                Text(instrument.price_text(price), style=style),
+                instrument.size_text(lots),
+                Text(instrument.size_text(ours), style="bold") if ours else "",
+            )
+    return table
 
 
 def _totals(stats: ShellStatistics) -> Table:
@@ -84,9 +109,16 @@ def _totals(stats: ShellStatistics) -> Table:
         f"fills {sum(leg.n_fills for leg in stats.legs)}",
         f"actions {stats.n_actions:,}",
         f"decisions {stats.n_decisions:,}",
-        f"decision p50 {stats.decision_p50_ns / 1e3:.1f} us, p99 {stats.decision_p99_ns / 1e3:.1f} us",
+        _speed(stats),
     )
     return table
+
+
+def _speed(stats: ShellStatistics) -> str:
+    text = f"decision p50 {stats.decision_p50_ns / 1e3:.1f} us, p99 {stats.decision_p99_ns / 1e3:.1f} us"
+    if stats.wire_p50_ns:
+        text += f"; bytes in to signed bytes out p50 {stats.wire_p50_ns / 1e3:.0f} us"
+    return text
 
 
 def _legs(stats: ShellStatistics, instruments: list[Instrument]) -> Table:
@@ -114,25 +146,33 @@ def _legs(stats: ShellStatistics, instruments: list[Instrument]) -> Table:
 
 
 def _orders(leg: LegStatistics, instrument: Instrument) -> Table:
-    """Return asks above, the market between, bids below: as a ladder."""
+    """Return our orders, asks above bids."""
     table = Table(box=None, pad_edge=False)
     table.add_column("side")
     for name in ("price", "open size"):
         table.add_column(name, justify="right")
     table.add_column("state")
-    market = f"{_price(instrument, leg.bid_ticks)} / {_price(instrument, leg.ask_ticks)}"
-    for wanted, style, name in ((-BUY, SELL_STYLE, "sell"), (BUY, BUY_STYLE, "buy")):
-        for side, price, lots, state in sorted(leg.orders, key=lambda order: -order[1]):
-            if side == wanted:
-                state_name = OrderState(state).name.lower().replace("_", " ")
-                table.add_row(
-                    Text(name, style=style),
-                    instrument.price_text(price),
-                    instrument.size_text(lots),
-                    state_name,
-                )
-        if wanted != BUY:
-            table.add_row(Text("market", style="dim"), Text(market, style="bold"), "", "")
+    for side, price, lots, state in sorted(leg.orders, key=lambda order: (order[0], -order[1])):
+        style, name = (BUY_STYLE, "buy") if side == BUY else (SELL_STYLE, "sell")
+        state_name = OrderState(state).name.lower().replace("_", " ")
+        table.add_row(
+            Text(name, style=style), instrument.price_text(price), instrument.size_text(lots), state_name
+        )
+    return table
+
+
+def _fills(stats: ShellStatistics, instruments: list[Instrument]) -> Table:
+    """Return the last fills, newest first."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("age", "side", "price", "size"):
+        table.add_column(name, justify="left" if name == "side" else "right")
+    for ts_ns, index, side, price, lots in reversed(stats.fills):
+        style, name = (BUY_STYLE, "buy") if side == BUY else (SELL_STYLE, "sell")
+        age_s = max(0.0, (stats.now_ns - ts_ns) / 1e9)
+        instrument = instruments[index]
+        table.add_row(
+            f"{age_s:.0f} s", Text(name, style=style), instrument.price_text(price), instrument.size_text(lots)
+        )
     return table
 
 

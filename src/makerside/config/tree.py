@@ -80,6 +80,9 @@ class SimulationConfig(Section):
     """The simulated exchange of backtest and paper."""
 
     queue: Literal["risk_averse", "log_prob"] = Field("log_prob", description="queue model")
+    feed_ms: float = Field(
+        0.0, ge=0, le=60_000, description="added to the recording's own time from venue to us [ms]"
+    )
     entry_ms: float = Field(100.0, ge=0, le=60_000, description="from decision to exchange [ms]")
     response_ms: float = Field(100.0, ge=0, le=60_000, description="from exchange back to us [ms]")
     cash_usd: float = Field(10_000, gt=0, description="cash at the start [USD]")

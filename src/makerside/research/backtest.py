@@ -66,6 +66,7 @@ def run_backtest(
     from makerside.sim.loop import INBOX_ROWS, MESSAGE_ROWS_MAX, simulate
 
     tape = merge(recordings)
+    tape["ts_local_ns"] += round(config.simulation.feed_ms * NS_PER_MS)
     instruments = [recording.instrument for recording in recordings]
     reference = [first_mid_ticks(tape, i) for i in range(len(instruments))]
     engine = Engine(config, instruments, reference, has_own_in_book=False)

@@ -7,6 +7,7 @@ rows like everything else.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 from makerside.engine import Engine, action_rows
 from makerside.journal.writer import JournalWriter
 from makerside.model.event import Command, Flag, Kind, event_t
+from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.order import OrderState
+from makerside.model.units import ASK, BID, BUY, SELL
 from makerside.net.clock import Clock, stopwatch_ns
 
 TIMER_S_MIN = 0.004  # at high speeds timers come this often on the wall, at most
 STOP_DEADLINE_S = 8.0
 TIMINGS_KEPT = 1_000_000
+LEVELS_SHOWN = 5
+FILLS_SHOWN = 8
 
 Rows = NDArray[Any]
 
@@ -47,6 +52,8 @@ class LegStatistics:
     unrealized_e8: int
     fees_e8: int
     n_fills: int
+    bids: tuple[tuple[int, int], ...]  # (price ticks, lots), best first, with our own orders in it when live
+    asks: tuple[tuple[int, int], ...]
     orders: tuple[tuple[int, int, int, int], ...]  # (side, price ticks, open lots, state)
 
 
@@ -59,8 +66,10 @@ class ShellStatistics:
     n_decisions: int
     n_actions: int
     legs: tuple[LegStatistics, ...]
+    fills: tuple[tuple[int, int, int, int, int], ...]  # last ones: (time ns, instrument, side, price, lots)
     decision_p50_ns: int
     decision_p99_ns: int
+    wire_p50_ns: int  # bytes in to signed bytes out; 0 when nothing is signed
 
 
 class Shell:
@@ -75,6 +84,7 @@ class Shell:
         self.n_actions = 0
         self.on_market_rows: Callable[[Rows], None] | None = None  # a paper exchange looks at the market here
         self._last_ns = 0
+        self._fills: deque[tuple[int, int, int, int, int]] = deque(maxlen=FILLS_SHOWN)
         self._timer = np.zeros(1, event_t)
         self._timer["flags"] = Flag.LAST
 
@@ -87,6 +97,8 @@ class Shell:
             self._raise_times(rows)
         self._last_ns = int(rows[-1]["ts_local_ns"]) if len(rows) == 1 else int(rows[0]["ts_local_ns"])
         self.journal.append(rows)
+        if rows[0]["kind"] == Kind.FILL:
+            self._note_fills(rows)
         started = stopwatch_ns()
         actions = self.engine.step(rows)
         taken = stopwatch_ns() - started
@@ -102,6 +114,12 @@ class Shell:
         from makerside.journal.reader import heads
 
         rows["ts_local_ns"][heads(rows)] = self._last_ns
+
+    def _note_fills(self, rows: Rows) -> None:
+        for row in rows[::2]:
+            side = SELL if row["flags"] & Flag.SELL else BUY
+            facts = (row["ts_venue_ns"], row["instrument"], side, row["price_ticks"], row["size_lots"])
+            self._fills.append((int(facts[0]), int(facts[1]), side, int(facts[3]), int(facts[4])))
 
     def timer(self) -> None:
         """Feed one TIMER row."""
@@ -170,6 +188,8 @@ class Shell:
                     unrealized_e8=int(unrealized_e8(position, mid)) if mid > 0 else 0,
                     fees_e8=int(position["fees_e8"]),
                     n_fills=int(position["n_fills"]),
+                    bids=_levels(market["book"], BID),
+                    asks=_levels(market["book"], ASK),
                     orders=tuple(
                         (int(o["side"]), int(o["price_ticks"]), int(o["open_lots"]), int(o["state"]))
                         for o in active
@@ -184,6 +204,20 @@ class Shell:
             n_decisions=int(self.engine.traders["n_decisions"].sum()),
             n_actions=self.n_actions,
             legs=tuple(legs),
+            fills=tuple(self._fills),
             decision_p50_ns=int(p50),
             decision_p99_ns=int(p99),
+            wire_p50_ns=int(np.median(getattr(self.gateway, "wire_ns", [])[-500:] or [0])),
         )
+
+
+def _levels(book: Any, side: int) -> tuple[tuple[int, int], ...]:
+    """Return the best levels of one side of a book."""
+    from makerside.core.book import book_lots, next_ask, next_bid
+
+    tick = int(book["bid_ticks"] if side == BID else book["ask_ticks"])
+    found: list[tuple[int, int]] = []
+    while len(found) < LEVELS_SHOWN and tick not in (NO_BID, NO_ASK):
+        found.append((tick, int(book_lots(book, side, tick))))
+        tick = int(next_bid(book, tick - 1) if side == BID else next_ask(book, tick + 1))
+    return tuple(found)
