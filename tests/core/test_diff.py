@@ -57,8 +57,8 @@ def settle(engine, now):
     return rounds
 
 
-bids = st.lists(st.tuples(st.just(BUY), st.integers(9_900, 9_999), st.integers(1, 9)), max_size=6)
-asks = st.lists(st.tuples(st.just(SELL), st.integers(10_001, 10_100), st.integers(1, 9)), max_size=6)
+bids = st.lists(st.tuples(st.just(BUY), st.integers(9_900, 9_999), st.integers(1, 9)), max_size=5)
+asks = st.lists(st.tuples(st.just(SELL), st.integers(10_001, 10_100), st.integers(1, 9)), max_size=5)
 targets = st.tuples(bids, asks).map(lambda sides: sides[0] + sides[1])
 
 

@@ -276,6 +276,17 @@ def test_too_few_arrivals_fit_nothing():
     assert market["intensity"]["is_ready"] == 0
 
 
+def test_two_distances_are_no_curve():
+    """Arrivals in two buckets only: a line through two points always fits and says nothing."""
+    market = flowing()
+    for i in range(1, 400):
+        on_trade(market, BUY if i % 2 else SELL, MID + (10 if i % 3 else 60) * (1 if i % 2 else -1))
+        if i % 4:
+            show_mid(market, START_NS + i * 500 * MS)
+    assert np.count_nonzero(market["intensity"]["hits"]) == 2
+    assert market["intensity"]["is_ready"] == 0
+
+
 def test_a_flow_that_does_not_decay_fits_nothing(rng):
     """Every arrival beyond the range: no slope, no k."""
     market = flowing()

@@ -91,6 +91,8 @@ divisors = st.one_of(st.integers(1, C_MAX), st.integers(1, 1 << 31), st.sampled_
 @example(1, LARGEST, 1)
 @example((1 << 31) - 1, (1 << 31) - 1, 1)
 @example(1 << 31, 1 << 31, 1)
+@example((1 << 32) - 1, (1 << 32) - 1, C_MAX)
+@example(4_000_000_000, 4_000_000_000, 7)
 @example(0, LARGEST, 1)
 @example(C_MAX - 1, C_MAX - 1, C_MAX)
 def test_mul_div_is_exact_or_refuses(a, b, c):

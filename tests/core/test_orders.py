@@ -31,7 +31,7 @@ from builders import (
 from makerside.core.orders import find_order, order_new
 from makerside.model.action import ActionKind
 from makerside.model.event import Kind
-from makerside.model.order import COUNTER_BITS, OrderState, bot_of, client_order_id
+from makerside.model.order import COUNTER_BITS, ORDER_CAPACITY, OrderState, bot_of, client_order_id
 from makerside.model.units import BUY, SELL
 from reference.orders import TableTwin
 from scripted import QUOTES_MAX, script
@@ -396,6 +396,15 @@ def test_an_old_id_does_not_find_the_new_order_in_its_slot():
     assert [int(o["client_order_id"]) for o in active_orders(engine)] == [new]
 
 
+@pytest.mark.parametrize("slot", [ORDER_CAPACITY, 1_023])
+def test_an_id_beyond_the_table_is_nobodys(slot):
+    """Ten bits of slot, sixty-four slots: such an id was never ours, whatever its bot says."""
+    engine = make_engine()
+    order = client_order_id(1, 1, 0, slot)
+    assert find_order(engine.traders[0], order) == -1
+    feed(engine, report(Kind.ORDER_CANCELED, order, START_NS + 1, size=5))
+
+
 def test_ids_are_those_of_the_model():
     engine = make_engine({"bot.id": 5})
     feed(engine, row(Kind.EPOCH, START_NS, size=77))
@@ -440,15 +449,16 @@ def test_late_epochs_keep_the_bot_id(epoch):
     assert bot_of(int(action["client_order_id"])) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="nothing cancels an UNKNOWN order, not even PAUSE or STOP")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="nothing cancels an UNKNOWN order")
 @pytest.mark.parametrize("what", ["PAUSE", "STOP"])
 def test_pausing_cancels_orders_in_doubt(what):
     """An order that timed out may rest: leaving the market means to cancel it as well."""
     desk = Desk()
     desk.want(BUY, 10)
+    desk.feed(disconnect(desk.now))
     desk.wait(TIMEOUT_NS)
     assert [int(o["state"]) for o in active_orders(desk.engine)] == [OrderState.UNKNOWN]
-    actions = feed(desk.engine, command(what, desk.now + 1))
+    actions = feed(desk.engine, command(what, desk.now + TIMEOUT_NS), connect(desk.now + TIMEOUT_NS))
     assert [int(a["kind"]) for a in actions] == [ActionKind.CANCEL]
 
 

@@ -18,6 +18,7 @@ from builders import (
     feed,
     make_engine,
     places,
+    statement,
     tape,
     timer,
     touch,
@@ -25,7 +26,7 @@ from builders import (
 from makerside.core.pacing import ONE_ACTION_U6, may_cancel, may_place, refill_budget, spend
 from makerside.model.account import account_t
 from makerside.model.action import ActionKind
-from makerside.model.event import Reason
+from makerside.model.event import Kind, Reason
 from makerside.model.units import BUY, SELL
 from reference.pacing import BucketTwin
 from scripted import script
@@ -134,14 +135,14 @@ def test_what_is_sent_never_exceeds_the_budget(rng):
 
 
 def test_everything_that_rests_can_be_taken_back():
-    """Budget 12 with 6 in reserve: however the bot has quoted, pausing cancels all of it at once."""
-    engine = paced(budget=12, reserve=6.0)
-    script(engine, *[(BUY, 9_900 - i, 1) for i in range(12)])
+    """Budget 10 with 5 in reserve: however the bot has quoted, pausing cancels all of it at once."""
+    engine = paced(budget=10, reserve=5.0)
+    script(engine, *[(BUY, 9_900 - i, 1) for i in range(10)])
     actions = feed(engine, touch(*BOOK))
-    assert len(places(actions)) == 6
-    assert engine.traders[0]["refusals"][Reason.BUDGET] == 6
+    assert len(places(actions)) == 5
+    assert engine.traders[0]["refusals"][Reason.BUDGET] == 5
     feed(engine, acks(actions, START_NS + 1))
-    assert len(cancels(feed(engine, command("PAUSE", START_NS + 2)))) == 6
+    assert len(cancels(feed(engine, command("PAUSE", START_NS + 2)))) == 5
 
 
 def test_a_cancel_that_found_no_budget_is_sent_when_there_is_some():
@@ -181,6 +182,22 @@ def test_decisions_that_send_are_apart_and_none_is_forgotten(rng):
     assert np.median(gaps) < 140 * MS, (
         "a wanted change waits for the interval only, not for a further event of ours"
     )
+
+
+def test_news_that_came_too_early_is_decided_on_when_the_interval_is_over():
+    """By whatever comes next, also by a row that is no news for us; and once."""
+    engine = paced(flush_ms=100)
+    script(engine, (BUY, 9_900, 1))
+    actions = feed(engine, touch(*BOOK))
+    feed(engine, acks(actions, START_NS + 1))
+    script(engine, (BUY, 9_800, 1))
+    assert len(feed(engine, touch(9_001, 11_000, START_NS + 10 * MS))) == 0
+    prices = [statement(Kind.PRICES, START_NS + ms * MS, mark=ms, account=-1) for ms in (99, 100, 101)]
+    assert len(feed(engine, prices[0])) == 0
+    assert len(feed(engine, prices[1])) == 2
+    decided = int(engine.traders[0]["n_decisions"])
+    feed(engine, prices[2])
+    assert engine.traders[0]["n_decisions"] == decided
 
 
 def test_leaving_the_market_does_not_wait_for_the_interval():

@@ -92,3 +92,11 @@ def test_whole_prices_are_allowed_at_any_length():
         ticks = price * 10
         assert round_price(RULES[5], ticks, BUY) == ticks
         assert round_price(RULES[5], ticks + 1, BUY) == (ticks if price >= 10_000 else ticks + 1)
+
+
+def test_figures_also_rule_where_a_tick_is_more_than_one():
+    """Ticks of 10: no price is a fraction, five figures are five figures of ticks."""
+    rules = rules_of(hyperliquid("X", 0, tick_size=Decimal(10), lot_size=Decimal(1)))
+    assert [price_step(rules, ticks) for ticks in (99_999, 100_000, 1_000_000)] == [1, 10, 100]
+    assert round_price(rules, 123_456, BUY) == 123_450
+    assert round_price(rules, 123_456, SELL) == 123_460

@@ -1,5 +1,7 @@
 """`step`: the same bytes for any cut of the tape, several markets, commands, channels and timers."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ from makerside.model.event import DETAIL_ROWS, Flag, Kind
 from makerside.model.market import MarketStatus
 from makerside.model.order import OrderState
 from makerside.model.units import BID, BUY, E8, SELL
-from scripted import script
+from scripted import QUOTES_MAX, script
 from venue import RandomVenue, Session
 
 SETTINGS = {
@@ -197,15 +199,66 @@ def test_a_message_decides_for_its_market_only():
 
 
 def test_many_traders_never_overrun_the_desk():
-    """Sixteen markets, fifteen quotes each, in one call: `step` stops early rather than drop an action."""
+    """Sixteen markets, many quotes each, in one call: `step` stops early rather than drop an action."""
     instruments = [plain(f"M{i}") for i in range(16)]
     engine = make_engine(instruments=instruments)
     for i in range(16):
-        script(engine, *[(BUY, 9_990 - q, 1) for q in range(15)], trader=i)
+        script(engine, *[(BUY, 9_990 - q, 1) for q in range(QUOTES_MAX)], trader=i)
     rows = tape([touch(9_999, 10_001, START_NS, instrument=i) for i in range(16)] * 3)
     actions = run(engine, rows)
-    assert len(actions) == 16 * 15
-    assert len(np.unique(actions["client_order_id"])) == 16 * 15
+    assert len(actions) == 16 * QUOTES_MAX
+    assert len(np.unique(actions["client_order_id"])) == 16 * QUOTES_MAX
+
+
+# A trader with two legs.
+
+
+@pytest.fixture
+def spread():
+    """Return an engine whose trader 0 quotes two markets, and trader 1 none."""
+    engine = make_engine(instruments=[plain("ONE"), plain("TWO", lot_size=Decimal("0.02"))])
+    trader = engine.traders[0]
+    trader["n_legs"] = 2
+    trader["legs"][1] = (1, 1, 40)
+    engine.traders[1]["n_legs"] = 0
+    return engine
+
+
+def test_each_leg_has_its_market_position_and_limit(spread):
+    script(spread, (BUY, 9_990, 50, 0), (BUY, 8_990, 50, 1), (SELL, 9_010, 7, 1))
+    feed(spread, touch(9_999, 10_001, instrument=0))
+    assert len(feed(spread, timer(START_NS))) == 0, "both legs need a good market"
+    actions = feed(spread, touch(8_999, 9_001, START_NS + 1, instrument=1))
+    assert told(actions) == [
+        ("PLACE", "buy", 9_990, 50),
+        ("PLACE", "buy", 8_990, 40),
+        ("PLACE", "sell", 9_010, 7),
+    ]
+    assert actions["instrument"].tolist() == [0, 1, 1]
+    positions = spread.accounts[0]["positions"]
+    assert positions["open_buy_lots"][:2].tolist() == [50, 40]
+    assert positions["open_sell_lots"][:2].tolist() == [0, 7]
+    feed(spread, acks(actions, START_NS + 2))
+    ours = int(actions[1]["client_order_id"])
+    feed(spread, fill(ours, START_NS + 3, 15, 8_990, BUY, instrument=1))
+    assert positions["position_lots"][:2].tolist() == [0, 15]
+    assert positions["open_buy_lots"][:2].tolist() == [50, 25]
+    assert positions["cost_e8"][1] == 15 * 8_990 * 20_000
+
+
+def test_news_of_any_leg_is_news(spread):
+    feed(spread, touch(9_999, 10_001, instrument=0), touch(8_999, 9_001, instrument=1))
+    before = int(spread.traders[0]["n_decisions"])
+    feed(spread, touch(9_998, 10_001, START_NS + 1, instrument=0))
+    feed(spread, touch(8_998, 9_001, START_NS + 1, instrument=1))
+    assert spread.traders[0]["n_decisions"] == before + 2
+
+
+def test_a_leg_that_fails_ends_all_quotes(spread):
+    script(spread, (BUY, 9_990, 5, 0), (BUY, 8_990, 5, 1))
+    actions = feed(spread, touch(9_999, 10_001, instrument=0), touch(8_999, 9_001, instrument=1))
+    feed(spread, acks(actions, START_NS + 1))
+    assert len(cancels(feed(spread, row(Kind.GAP, START_NS + 2, instrument=1)))) == 2
 
 
 # Commands, channels, timers.
@@ -289,12 +342,53 @@ def test_timers_find_overdue_orders():
     assert [int(o["state"]) for o in active_orders(engine)] == [OrderState.UNKNOWN]
 
 
+def test_a_message_that_changes_nothing_at_the_touch_is_no_news(quoting):
+    """Deeper levels and repeated best prices do not wake the strategy; a size at the touch does."""
+    before = int(quoting.traders[0]["n_decisions"])
+    feed(quoting, book_row(Kind.DELTA, BID, 9_980, 4, START_NS + 2))
+    feed(quoting, touch(9_999, 10_001, START_NS + 3), touch(9_999, 10_001, START_NS + 4))
+    assert quoting.traders[0]["n_decisions"] == before
+    feed(quoting, touch(9_999, 10_001, START_NS + 5, bid_lots=999))
+    assert quoting.traders[0]["n_decisions"] == before + 1
+
+
 def test_nothing_is_decided_in_the_middle_of_a_message(quoting):
     script(quoting, (BUY, 9_800, 5), (SELL, 10_010, 5))
     part = book_row(Kind.DELTA, BID, 9_999, 0, START_NS + 2, last=False)
     assert len(feed(quoting, part)) == 0
     assert quoting.markets[0]["bid_ticks"] == 9_999, "the message has not ended"
     assert len(feed(quoting, book_row(Kind.DELTA, BID, 9_998, 3, START_NS + 2))) == 2
+
+
+def test_a_report_in_the_middle_of_a_message_does_not_end_it(quoting):
+    order = int(active_orders(quoting)[0]["client_order_id"])
+    feed(
+        quoting,
+        book_row(Kind.DELTA, BID, 9_999, 0, START_NS + 2, last=False),
+        report(Kind.ORDER_ACK, order, START_NS + 2, size=5),
+    )
+    assert quoting.markets[0]["bid_ticks"] == 9_999
+    assert quoting.markets[0]["status"] == MarketStatus.OK
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_prints_reach_the_estimators_with_their_side(quoting, side):
+    """A print above the mid by a buyer and one below it by a seller are arrivals at our quotes."""
+    feed(quoting, trade(side, 10_000 + 7 * side, 3, START_NS + 2))
+    market = quoting.markets[0]
+    assert (market["last_trade_side"], market["last_trade_ticks"], market["n_trades"]) == (
+        side,
+        10_000 + 7 * side,
+        1,
+    )
+    deepest = {BUY: market["intensity"]["deepest_buy"], SELL: market["intensity"]["deepest_sell"]}
+    assert (deepest[side], deepest[-side]) == (7.0, -1.0)
+
+
+def test_the_venues_order_id_goes_with_the_cancel(quoting):
+    """The ack told it; some venues cancel by it."""
+    actions = feed(quoting, command("PAUSE", START_NS + 2))
+    assert actions["venue_order_id"].tolist() == [7, 7]
 
 
 def test_prices_are_noted():
@@ -307,6 +401,8 @@ def test_prices_are_noted():
     ("book", "last", "price", "side"),
     [
         ((99, 101), 0, 101, BUY),
+        ((99, 100), 0, 100, BUY),
+        ((99, 100), 0, 99, SELL),
         ((99, 101), 0, 99, SELL),
         ((99, 101), 90, 100, BUY),  # in the middle: by the print before it
         ((99, 101), 110, 100, SELL),

