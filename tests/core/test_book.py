@@ -12,6 +12,7 @@ from makerside.core.book import (
     book_clear,
     book_lots,
     end_message,
+    move_window,
     next_ask,
     next_bid,
     set_touch,
@@ -267,6 +268,25 @@ def test_window_follows_the_touch_and_leaves_nothing_behind(jump):
             and (tick < best if side == BID else tick > best)
         }
         assert set(levels_of(book, side)) == inside | {best}
+
+
+@pytest.mark.parametrize("center", [100_000 + WINDOW_TICKS // 4, 100_000 - WINDOW_TICKS // 4])
+def test_a_window_that_moves_keeps_the_levels_inside_it(center):
+    """Up to its very edges, [base, base + WINDOW_TICKS); what is one tick beyond is forgotten."""
+    book = new_market()["book"]
+    base, end = center - WINDOW_TICKS // 2, center + WINDOW_TICKS // 2
+    low, high = base if center > 100_000 else 100_000 - 10, end - 1 if center < 100_000 else 100_000 + 10
+    apply(book, "delta", BID, 100_000, 5, 1)
+    apply(book, "delta", ASK, 100_001, 5, 1)
+    for edge in (low - 1, low):
+        apply(book, "delta", BID, edge, 3, 1)
+    for edge in (high, high + 1):
+        apply(book, "delta", ASK, edge, 3, 1)
+    move_window(book, center)
+    kept = levels_of(book, BID).keys() | levels_of(book, ASK).keys()
+    told = {100_000, 100_001, low - 1, low, high, high + 1}
+    assert kept == {tick for tick in told if base <= tick < end}
+    assert len(kept) == 5
 
 
 def test_status_of_a_market():

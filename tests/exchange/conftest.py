@@ -8,7 +8,7 @@ from exchange.desk import Desk
 from exchange.process import local_exchange
 from exchange.serving import key
 
-SPEED = 1_000.0  # the minutes of the rate limits fly as well: a suite of tests asks more than a bot
+SPEED = 100.0  # the minutes of the rate limits fly as well: a suite of tests asks more than a bot
 
 
 @pytest.fixture(autouse=True)

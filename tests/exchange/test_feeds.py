@@ -96,7 +96,7 @@ def test_nobody_listens_nothing_is_made(desk):
 
 @pytest.mark.xfail(strict=True, reason="prints of a market that nobody listens to pile up for ever")
 def test_prints_that_nobody_listens_to_are_not_kept_for_later(desk):
-    """The first listener would get a day's prints in one frame, and the exchange would need ever more memory."""
+    """Else the first listener gets a day's prints in one frame, and memory grows for ever."""
     for _ in range(20):
         desk.trade("B", "64001", "0.001")
         desk.now_ms += 70

@@ -3,6 +3,7 @@
 Long series are thinned to what a screen can show, keeping the extremes of each stretch.
 """
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def thin(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         return x, y
     edges = np.linspace(0, len(x), POINTS_MAX // 2 + 1).astype(int)
     keep: list[int] = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         part = y[start:stop]
         if np.isnan(part).all():
             keep.append(int(start))

@@ -78,9 +78,10 @@ def _describe(instruments: list[Instrument], actions: NDArray[Any], i: int) -> s
         return "nothing"
     row = actions[i]
     instrument = instruments[int(row["instrument"])]
+    kind = ActionKind(row["kind"]).name.lower()
     side = "sell" if row["flags"] & 2 else "buy"
     return (
-        f"{ActionKind(row['kind']).name.lower()} {side} {instrument.size_text(row['size_lots'])} {instrument.symbol} "
+        f"{kind} {side} {instrument.size_text(row['size_lots'])} {instrument.symbol} "
         f"at {instrument.price_text(row['price_ticks'])}, order {row['client_order_id']:#x}, "
         f"event {row['event_seq']}, time {row['ts_decided_ns']}"
     )

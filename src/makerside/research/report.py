@@ -32,7 +32,8 @@ body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: v
        background: var(--paper); margin: 0 auto; max-width: 1180px; padding: 24px 20px 60px; }
 h1 { font-size: 24px; margin: 0 0 2px; } h2 { font-size: 17px; margin: 34px 0 4px; }
 p.note { color: var(--soft); margin: 0 0 8px; max-width: 80ch; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 10px; margin: 18px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 10px;
+  margin: 18px 0; }
 .tile { background: var(--tile); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
 .tile b { display: block; font-size: 19px; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
