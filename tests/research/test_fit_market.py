@@ -47,6 +47,7 @@ RECORDED = {
     "sign_autocorrelation_1": (0.2475, 1.5),
     "sign_autocorrelation_5": (0.1410, 1.5),
     "sign_autocorrelation_20": (0.1005, 1.5),
+    "markout_bps_100ms": (0.1153, 1.3),
     "markout_bps_1s": (0.1942, 1.5),
     "markout_bps_5s": (0.3936, 1.5),
     "markout_bps_10s": (0.5577, 1.6),
@@ -198,7 +199,8 @@ def refitted(known):
 
 
 def test_trades_give_their_memory_and_their_clustering():
-    model = load_model("btc")
+    """Of the trades that remember and excite; those against stale quotes do neither, and would blur both."""
+    model = replace(load_model("btc"), rush_per_s=0.0)
     trades = trades_of(walk_market(synthetic_rows(model, HYPERLIQUID, 3_600.0, 5), HYPERLIQUID).prints)
     assert fit_signs(trades["side"]) == pytest.approx(model.sign_weights, abs=0.08)
     branching, decay = fit_excitation(trades["ts_ns"])
@@ -324,3 +326,14 @@ def test_best_prices_alone_are_enough_for_a_thin_model(data):
     assert model.step_bps == pytest.approx(0.0156, rel=0.01)
     assert len(synthetic_rows(model, recording.instrument, 20.0, 1)) > 100
     assert model.message_ms * NS_PER_MS >= NS_PER_MS
+
+
+def test_trades_against_stale_quotes_make_the_first_moments_after_a_trade_costly():
+    model = load_model("btc")
+    rushed, calm = (
+        market_facts(synthetic_rows(each, HYPERLIQUID, 1_800.0, 6), HYPERLIQUID)
+        for each in (model, replace(model, rush_per_s=0.0))
+    )
+    assert rushed.markout_bps_100ms > 1.5 * calm.markout_bps_100ms
+    assert rushed.dispersion_1s > 1.2 * calm.dispersion_1s
+    assert rushed.trades_per_minute > 1.1 * calm.trades_per_minute

@@ -14,7 +14,8 @@ from makerside.cli.options import (
     strategy_setting,
 )
 
-# The demo quotes closer and faster than the careful defaults, so that a minute shows something.
+# The demo quotes closer and faster than the careful defaults and leans harder against its inventory, so that
+# a minute shows something.
 DEMO_BASE: dict[str, Any] = {
     "bot": {"name": "demo"},
     "strategy": {
@@ -23,6 +24,7 @@ DEMO_BASE: dict[str, Any] = {
         "size_usd": 300.0,
         "half_spread_min_bps": 0.1,
         "spacing_bps": 0.5,
+        "gamma_per_usd": 2.0,
     },
     "risk": {"position_max_usd": 3_000.0},
     "pacing": {"hysteresis_bps": 0.2},
@@ -45,7 +47,7 @@ def demo(
     markets: Annotated[
         int, typer.Option("--markets", min=1, max=10, help="Synthetic markets in one process.")
     ] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 1,
     strategy: StrategyOption = None,
     settings: SetOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/demo"),

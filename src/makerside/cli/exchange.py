@@ -30,7 +30,7 @@ def exchange(
             "--fund", metavar="ADDRESS=USD", help="Admit an account with a deposit; repeat for several."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 1,
     queue: Annotated[
         str, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
     ] = "log_prob",

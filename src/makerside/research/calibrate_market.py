@@ -29,6 +29,7 @@ Progress = Callable[[int, int], None]
 ROWS_MAX = 6_000_000
 LEVEL_MIN, LEVEL_MAX = 0.1, 4.0  # of the usual size of a level over its mean
 JUMP_SHARE_MIN = 0.02  # of the variance
+RUSH_MIN_PER_S, RUSH_MAX_PER_S = 0.1, 500.0
 _BLOCK_ROWS = 200_000
 
 
@@ -119,7 +120,28 @@ def _moved(model: MarketModel, wanted: Counted, found: Counted, weight: float) -
         cancels_per_s=tuple(cancels.tolist()),
         level_usd=tuple(np.maximum(usual, 1.0).tolist()),
     )
+    model = _moved_trades(model, wanted.facts, found.facts, weight)
     return _moved_price(model, wanted.facts, found.facts, weight)
+
+
+def _moved_trades(model: MarketModel, want: MarketFacts, have: MarketFacts, weight: float) -> MarketModel:
+    """Move how many trades there are, how alike their signs, and how many meet stale quotes."""
+    prints = _ratio(
+        want.prints_per_minute * have.trades_per_minute, want.trades_per_minute * have.prints_per_minute, weight
+    )
+    signs = _ratio(
+        want.sign_autocorrelation_5 * want.sign_autocorrelation_20,
+        have.sign_autocorrelation_5 * have.sign_autocorrelation_20,
+        0.5 * weight,
+    )
+    rush = model.rush_per_s * _ratio(want.markout_bps_100ms, have.markout_bps_100ms, weight)
+    return replace(
+        model,
+        trades_per_s=model.trades_per_s * _ratio(want.trades_per_minute, have.trades_per_minute, weight),
+        prints_per_trade=max(1.0, model.prints_per_trade * prints),
+        sign_weights=tuple(signs * each for each in model.sign_weights),
+        rush_per_s=_within(rush, RUSH_MIN_PER_S, RUSH_MAX_PER_S),
+    )
 
 
 def _moved_price(model: MarketModel, want: MarketFacts, have: MarketFacts, weight: float) -> MarketModel:
@@ -127,9 +149,6 @@ def _moved_price(model: MarketModel, want: MarketFacts, have: MarketFacts, weigh
     wide = _ratio(1.0 - want.spread_min_share, 1.0 - have.spread_min_share, weight)
     over = _ratio(want.spread_bps_mean - model.step_bps, have.spread_bps_mean - model.step_bps, weight)
     widest = max(model.step_bps, 2.0 * want.spread_bps_p90)
-    prints = _ratio(
-        want.prints_per_minute * have.trades_per_minute, want.trades_per_minute * have.prints_per_minute, weight
-    )
     near = _ratio(want.markout_bps_1s, have.markout_bps_1s, weight)
     far = _ratio(want.markout_bps_10s, have.markout_bps_10s, weight)
     impact = model.impact_bps * math.sqrt(near * _ratio(want.markout_bps_5s, have.markout_bps_5s, weight))
@@ -148,9 +167,8 @@ def _moved_price(model: MarketModel, want: MarketFacts, have: MarketFacts, weigh
         model,
         wide_share=_within(model.wide_share * wide, 1e-4, 1.0),
         half_spread_bps=_within(model.half_spread_bps * over / wide, 0.25 * model.step_bps, widest),
-        prints_per_trade=max(1.0, model.prints_per_trade * prints),
         impact_bps=impact,
-        impact_expected_share=_within(share, 0.0, 1.0),
+        impact_expected_share=_within(share, -1.0, 1.0),
         tolerance_bps=_within(model.tolerance_bps * moves, 0.01 * model.step_bps, 2.0 * want.volatility_bps_1s),
         jump_bps=math.sqrt(variance / (2.0 * model.jumps_per_s)),
     )

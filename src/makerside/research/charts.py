@@ -80,6 +80,7 @@ def price_chart(facts: RunFacts, instrument: int) -> "Figure":
     start = rows["ts_local_ns"][0] if len(rows) else 0
     seconds = (rows["ts_local_ns"] - start) / NS_PER_S
     figure = _figure(430, "price")
+    figure.update_yaxes(exponentformat="none", separatethousands=True)
     for name, column, colour in (
         ("our best bid", "own_bid_ticks", BUY_COLOUR),
         ("our best ask", "own_ask_ticks", SELL_COLOUR),

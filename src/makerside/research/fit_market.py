@@ -34,6 +34,7 @@ FIT_SEED = 20240718
 _BPS = 1e4
 _SPEED_MIN, _SPEED_MAX = 2.0, 200.0  # of repricing, per s
 _REFILL_MAX = 1000.0
+RUSH_PER_S = 20.0  # until the markout after 100 ms says better
 
 
 def fit_market(
@@ -118,6 +119,7 @@ def first_estimate(
         trades_per_s=facts.trades_per_minute / 60.0,
         branching=branching,
         excitation_per_s=decay,
+        rush_per_s=RUSH_PER_S,
         trade_usd=size_table(trades["size_lots"], unit_usd),
         prints_per_trade=max(1.0, facts.prints_per_minute / facts.trades_per_minute),
         sign_weights=fit_signs(known["side"]),

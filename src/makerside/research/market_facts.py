@@ -89,6 +89,7 @@ class MarketFacts:
     sign_autocorrelation_20: float
     dispersion_1s: float
     dispersion_10s: float
+    markout_bps_100ms: float
     markout_bps_1s: float
     markout_bps_5s: float
     markout_bps_10s: float
@@ -347,6 +348,7 @@ def facts_of(walk: Walk, instrument: Instrument) -> MarketFacts:
         sign_autocorrelation_20=sign_autocorrelation(known["side"], 20),
         dispersion_1s=_dispersion(trades, walk, 1.0),
         dispersion_10s=_dispersion(trades, walk, 10.0),
+        markout_bps_100ms=markout_bps(walk, trades, 0.1),
         markout_bps_1s=markout_bps(walk, trades, 1.0),
         markout_bps_5s=markout_bps(walk, trades, 5.0),
         markout_bps_10s=markout_bps(walk, trades, 10.0),

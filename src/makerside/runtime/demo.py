@@ -29,7 +29,7 @@ class DemoOptions:
     speed: float = 1.0
     data: tuple[Path, ...] = ()
     symbols: tuple[str, ...] = ("BTC",)
-    seed: int = 7
+    seed: int = 1
     queue: str = "log_prob"
     cash_usd: float = 10_000.0
 

@@ -58,12 +58,15 @@ class MarketModel:
     trades_per_s: float  # both sides; the long-run mean
     branching: tuple[float, ...]  # trades that one trade brings about, by time scale
     excitation_per_s: tuple[float, ...]  # decay of each
+    rush_per_s: float  # trades against quotes that have not followed the latent price yet, while that lasts
     trade_usd: tuple[float, ...]
     prints_per_trade: float  # per level met
     sign_weights: tuple[float, ...]
     sign_keeps: tuple[float, ...]  # memory per trade, by scale
-    impact_bps: float  # move of the latent price by a trade of mean root size
-    impact_expected_share: float  # share of the expected sign that is already in the price
+    impact_bps: float  # move of the latent price by a trade that empties the best level
+    impact_expected_share: (
+        float  # share of the expected sign that is in the price already; below 0 it moves it more
+    )
     jumps_per_s: float
     jump_bps: float  # mean absolute size
     message_ms: float  # how long a change behind the touch may wait for its message
@@ -98,6 +101,7 @@ class MarketModel:
             *self.arrivals_per_s,
             *self.cancels_per_s,
             self.jumps_per_s,
+            self.rush_per_s,
             self.jump_bps,
             self.half_spread_bps,
             self.tolerance_bps,

@@ -238,7 +238,7 @@ def _set_flows(
 def _set_trades(state: Record, model: MarketModel, lots_per_usd: float, rate_scale: float) -> None:
     params = state["params"]
     branching = np.array(model.branching)
-    params["trade_root"] = mean_root(model.trade_usd) * np.sqrt(lots_per_usd)
+    params["rush_per_s"] = model.rush_per_s
     params["base_per_s"] = model.trades_per_s * rate_scale * (1.0 - branching.sum())
     params["branching"] = branching
     params["excitation_per_s"] = np.array(model.excitation_per_s) * rate_scale
@@ -251,11 +251,6 @@ def _spread_out(table: tuple[float, ...] | NDArray[np.float64]) -> NDArray[np.fl
     """Return equally likely sizes of a size table."""
     assert len(table) == KNOTS
     return np.interp((np.arange(4096) + 0.5) / 4096, knot_shares(), table)
-
-
-def mean_root(table: tuple[float, ...]) -> float:
-    """Return the mean square root of a size table's distribution."""
-    return float(np.mean(np.sqrt(_spread_out(table))))
 
 
 def _mean_of(table: NDArray[np.float64], limit: float) -> float:

@@ -3,6 +3,7 @@
     orders come and go   at the touch and in bands behind it, as Poisson streams
     jump                 the latent price moves
     trade                a market order: its sign remembers, it excites others, it moves the latent price
+    rush                 a market order against quotes that have not followed the latent price yet
     reprice              quotes follow the latent price: stale ones go, the touch is quoted anew
     refill               a best price that was emptied is quoted again
 
@@ -30,7 +31,6 @@ from makerside.sim.synthetic_records import RING
 
 IMPROVE, MARKET = 0, 1  # rows of `other_lots`
 TIER = 16
-ROOT_SIZE_MAX = 5.0  # a trade's impact is at most that of 25 times the usual size
 EXPECTED_SIGN_MAX = 0.95
 JUMP_MAX = RING / 8.0  # places between two repricings: the ring keeps both books
 HALF_MAX = RING / 8.0
@@ -155,11 +155,33 @@ def excite(state: Record) -> float:
 
 
 @kernel
+def _rush(state: Record) -> None:
+    """A market order of somebody who knows where quotes will go, before they have gone there.
+
+    It brings no news, so it moves nothing. Only the long memory takes note: what it says for the next
+    trades is gone once the quotes have followed.
+    """
+    params, random = state["params"], state["random"]
+    other = ASK if state["latent"] > state["seen"] else BID
+    sign = BUY if other == ASK else SELL
+    keep = params["sign_keeps"][SCALES - 1]
+    state["memory"][SCALES - 1] = keep * state["memory"][SCALES - 1] + (1.0 - keep) * sign
+    lots = draw_lots(random, params["other_lots"][MARKET])
+    take_lots(state, other, lots, params["more_prints"], random)
+    state["n_trades"] += 1
+
+
+@kernel
 def _trade(state: Record, bound_per_s: float) -> None:
     """A market order, if the decayed excitation still says so."""
     params, random = state["params"], state["random"]
-    rate = excite(state)
-    if uniform(random) * bound_per_s >= rate:
+    rush = params["rush_per_s"] * state["is_stale"]
+    rate = rush + excite(state)
+    x = uniform(random) * bound_per_s
+    if x >= rate:
+        return
+    if x < rush:
+        _rush(state)
         return
     expected = 0.0
     for k in range(SCALES):
@@ -173,8 +195,10 @@ def _trade(state: Record, bound_per_s: float) -> None:
         for k in range(EXCITATIONS):
             state["excitation"][k] += params["branching"][k] * params["excitation_per_s"][k]
     lots = draw_lots(random, params["other_lots"][MARKET])
+    other = ASK if sign == BUY else BID
+    there = lots_at(state, other, state["best"][other])
     take_lots(state, ASK if sign == BUY else BID, lots, params["more_prints"], random)
-    root = min(ROOT_SIZE_MAX, math.sqrt(lots) / params["trade_root"])
+    root = math.sqrt(min(1.0, lots / there))
     _move(state, params["impact"] * root * (sign - params["impact_expected_share"] * expected))
     state["n_trades"] += 1
 
@@ -206,6 +230,7 @@ def schedule(state: Record) -> None:
     total += params["base_per_s"]
     for k in range(EXCITATIONS):
         total += state["excitation"][k]
+    total += params["rush_per_s"] * state["is_stale"]
     rates[2] = total
     total += params["reprice_per_s"] * state["is_stale"]
     rates[3] = total

@@ -26,19 +26,19 @@ params_t = np.dtype(
         ("arrival_lots", "f8", (FLOWS_MAX, KNOTS)),
         ("cancel_lots", "f8", (FLOWS_MAX, KNOTS)),
         ("other_lots", "f8", (2, KNOTS)),  # of orders that improve the best price; of market orders
-        ("trade_root", "f8"),  # mean square root of a market order's lots
         ("wide_share", "f8"),
         ("half_spread", "f8"),  # places
         ("tolerance", "f8"),  # places
         ("reprice_per_s", "f8"),
         ("refill_per_s", "f8"),
+        ("rush_per_s", "f8"),  # trades against stale quotes
         ("base_per_s", "f8"),  # trades that no other trade brought about
         ("branching", "f8", (EXCITATIONS,)),
         ("excitation_per_s", "f8", (EXCITATIONS,)),
         ("more_prints", "f8"),  # probability that a print is not the last of its level
         ("sign_weights", "f8", (SCALES,)),
         ("sign_keeps", "f8", (SCALES,)),
-        ("impact", "f8"),  # places
+        ("impact", "f8"),  # places, of a trade that empties the best level
         ("impact_expected_share", "f8"),
         ("jumps_per_s", "f8"),
         ("jump", "f8"),  # mean absolute size, places
