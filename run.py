@@ -19,6 +19,9 @@ LOCKS = {False: ROOT / "requirements" / "base.txt", True: ROOT / "requirements" 
 STAMP = VENV / "makerside.stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TARGETS = ("demo", "test", "check", "bench", "warmup", "clean")
+# What is compiled when it runs; its tests run interpreted and with bounds checks as well.
+PURE = [f"tests/{room}" for room in ("model", "core", "strategies", "properties", "parity", "sim")]
+WORKERS_MAX = 4
 NEED_DEV = ("test", "check", "bench")  # these need pytest, ruff, mypy and the venues' own SDKs as well
 
 
@@ -86,23 +89,42 @@ def environment() -> dict[str, str]:
 
 def run(target: str, arguments: list[str]) -> int:
     """Run the commands of a target one after the other; stop at the first that fails."""
-    python = str(PYTHON)
+    if target == "test":
+        return run_tests(arguments)
     commands = {
-        "demo": [[python, "-m", "makerside", "demo", *arguments]],
-        "test": [[python, "-m", "makerside", "warmup"], [python, "-m", "pytest", *arguments]],
-        "check": [
-            [python, "-m", "ruff", "format", "--check", "."],
-            [python, "-m", "ruff", "check", "."],
-            [python, "-m", "mypy"],
-        ],
-        "bench": [[python, str(path)] for path in sorted((ROOT / "bench").glob("*.py"))],
-        "warmup": [[python, "-m", "makerside", "warmup", "--time", *arguments]],
+        "demo": [["makerside", "demo", *arguments]],
+        "check": [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]],
+        "bench": [[str(path)] for path in sorted((ROOT / "bench").glob("*.py"))],
+        "warmup": [["makerside", "warmup", "--time", *arguments]],
     }
-    for command in commands[target]:
-        code = subprocess.run(command, cwd=ROOT, env=environment()).returncode
-        if code != 0:
-            return code
-    return 0
+    codes = (call(command, is_module=target != "bench") for command in commands[target])
+    return next((code for code in codes if code != 0), 0)
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Run what the arguments of pytest name; without any, everything, in all the ways kernels can run.
+
+    Kernels are compiled before the workers start: each would compile them for itself.
+    """
+    if arguments:
+        return call(["makerside", "warmup"]) or call(["pytest", *arguments])
+    pytest = ["pytest", "-n", str(min(WORKERS_MAX, os.cpu_count() or 1))]
+    print("compiled: all tests", flush=True)
+    code = call(["makerside", "warmup"]) or call(pytest)
+    if code == 0:
+        print("interpreted: the pure rooms", flush=True)
+        code = call([*pytest, *PURE], {"NUMBA_DISABLE_JIT": "1"})
+    if code == 0:
+        print("compiled with bounds checks: the pure rooms", flush=True)
+        checked = {"NUMBA_BOUNDSCHECK": "1"}
+        code = call(["makerside", "warmup"], checked) or call([*pytest, *PURE], checked)
+    return code
+
+
+def call(command: list[str], extra: dict[str, str] | None = None, is_module: bool = True) -> int:
+    """Run a module, or a script, with the Python of .venv; returns its exit code."""
+    start = [str(PYTHON), "-m"] if is_module else [str(PYTHON)]
+    return subprocess.run([*start, *command], cwd=ROOT, env={**environment(), **(extra or {})}).returncode
 
 
 if __name__ == "__main__":

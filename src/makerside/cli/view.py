@@ -117,7 +117,7 @@ def _totals(stats: ShellStatistics) -> Table:
 def _speed(stats: ShellStatistics) -> str:
     text = f"decision p50 {stats.decision_p50_ns / 1e3:.1f} us, p99 {stats.decision_p99_ns / 1e3:.1f} us"
     if stats.wire_p50_ns:
-        text += f"; bytes in to signed bytes out p50 {stats.wire_p50_ns / 1e3:.0f} us"
+        text += f"; bytes to bytes p50 {stats.wire_p50_ns / 1e3:.0f} us"
     return text
 
 
