@@ -205,9 +205,21 @@ class TestIsolated:
         state = long.state(ANN)
         assert state["crossMarginSummary"] == state["marginSummary"]
 
-    def test_it_stays_isolated_while_it_is_open(self, long):
-        assert long.set_leverage(ANN, 5, is_cross=True)["status"] == "err"
+    def test_another_leverage_leaves_its_money(self, long):
+        before = self.position(long)["leverage"]["rawUsd"]
         assert long.set_leverage(ANN, 10, is_cross=False)["status"] == "ok"
+        assert self.position(long)["leverage"] == {"type": "isolated", "value": 10, "rawUsd": before}
+
+    def test_it_may_become_cross_and_isolated_again(self, long):
+        value = long.state(ANN)["marginSummary"]["accountValue"]
+        assert long.set_leverage(ANN, 5, is_cross=True)["status"] == "ok"
+        state = check_algebra(long, ANN)
+        assert state["crossMarginSummary"] == state["marginSummary"]
+        assert long.set_leverage(ANN, 4, is_cross=False)["status"] == "ok"
+        state = check_algebra(long, ANN)
+        assert state["marginSummary"]["accountValue"] == value
+        position = self.position(long)
+        assert D(position["marginUsed"]) == D(position["positionValue"]) / 4
 
     def test_its_liquidation_price_is_its_own(self, long):
         """Section 7.5: the margin of the position alone, open result included, less maintenance."""

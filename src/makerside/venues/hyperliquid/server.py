@@ -229,7 +229,7 @@ class HyperliquidServer:
         if isinstance(command, Ping):
             connection.send(to_json(PongFrame()))
         elif isinstance(command, Post):
-            self._on_post(connection, command)
+            connection.start(self._on_post(connection, command))
         else:
             self._on_subscription(connection, command)
 
@@ -272,17 +272,14 @@ class HyperliquidServer:
         recent = tuple(reversed(list(account.fills)[-FILLS_IN_SNAPSHOT:])) if account else ()
         return to_json(UserFillsFrame(UserFills(user, recent, is_snapshot=True)))
 
-    def _on_post(self, connection: Connection, post: Post) -> None:
+    async def _on_post(self, connection: Connection, post: Post) -> None:
+        """Answer a request that came over the socket, as section 4.2 has it."""
         visitor = self._visitor(connection.ip)
         problem = visitor.why_not_post(post.id)
         if problem is not None:
             connection.send(to_json(ErrorFrame(problem)))
             return
         visitor.n_posts += 1
-        connection.start(self._answer_post(connection, visitor, post))
-
-    async def _answer_post(self, connection: Connection, visitor: Visitor, post: Post) -> None:
-        """Answer a request that came over the socket, as section 4.2 has it."""
         try:
             result = await self._post_result(connection.ip, post)
         except Malformed as error:

@@ -51,6 +51,13 @@ class Margin:
         """Return what an isolated position is worth with its own money and its open result."""
         return self.account.isolated_e8[index] + self.signed_worth(index)
 
+    def initial(self, index: int) -> int:
+        """Return the money that a position brings along when it becomes an isolated one.
+
+        It gets its initial margin at the mark. The notes do not tell what the venue does here (section 7.5).
+        """
+        return self.worth(index) // self.account.leverage[index] - self.signed_worth(index)
+
     def used(self, index: int) -> int:
         """Return the margin that a position binds."""
         if self.account.is_cross[index]:

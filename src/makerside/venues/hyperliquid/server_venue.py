@@ -268,9 +268,6 @@ class LocalVenue:
         index = self.index_of_id.get(action.asset)
         if index is None or not 1 <= action.leverage <= self.instruments[index].max_leverage:
             return Refused("Invalid leverage value")
-        if account.position_lots(index) and account.is_cross[index] != action.is_cross:
-            # The money of a position would change hands: the stricter way, section 7.5 tells none.
-            return Refused("Cannot switch leverage type with open position.")
         refused = self._refused_whole(account, 1)
         if refused is not None:
             return refused
@@ -279,5 +276,7 @@ class LocalVenue:
         if action.leverage < before and Margin(account, self.marks).free < 0:
             account.leverage[index] = before
             return Refused("Insufficient margin to change leverage")
-        account.is_cross[index] = action.is_cross
+        if account.is_cross[index] != action.is_cross:
+            account.is_cross[index] = action.is_cross
+            account.isolated_e8[index] = 0 if action.is_cross else Margin(account, self.marks).initial(index)
         return DEFAULT
