@@ -133,6 +133,8 @@ class TestMalformed:
             b'{"type":"l2Book"}',
             b'{"type":"l2Book","coin":5}',
             b'{"type":"l2Book","coin":"BTC","nSigFigs":7}',
+            b'{"type":"l2Book","coin":"BTC","nSigFigs":4,"mantissa":5}',
+            b'{"type":"l2Book","coin":"BTC","mantissa":5}',
             b'{"type":"clearinghouseState","user":"0x12"}',
             b'{"type":"clearinghouseState"}',
             b'{"type":"userFillsByTime","user":"0x' + 40 * b"1" + b'","startTime":"yesterday"}',

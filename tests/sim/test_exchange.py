@@ -204,6 +204,15 @@ a locked house fills nobody at its price
     delta bid 101x1 ask 101x1
     delta bid 100x1 bid 101x0         fill a1 5@101 maker
 
+a crossed house fills nobody, a taker neither
+    house bid 99x10 ask 105x10
+    place b1 sell 103x2               ack b1 2
+    delta bid 104x1 ask 101x1
+    place a1 buy 101x5 ioc            reject a1 NO_MATCH
+    place a2 buy 102x5 post           reject a2 POST_ONLY_WOULD_TAKE
+    place a3 buy 103x3                fill a3 2@103 taker, fill b1 2@103 maker, ack a3 1
+    delta bid 104x0                   fill a3 1@103 maker
+
 a snapshot that does not reach down to us says nothing about us
     house bid 99x10 98x20 97x30 ask 101x10
     place a1 buy 97x5                 ack a1 5

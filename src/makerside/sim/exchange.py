@@ -7,7 +7,8 @@ takers against house levels and other clients. House size that a client takes co
 level's next row.
 
 What it assumes, and where that is wrong: nobody reacts to our orders; a print through our price
-fills us whole; a locked house book (bid = ask by its own rows) fills nobody. Pure.
+fills us whole; a locked house book (bid = ask by its own rows) fills nobody at its price, and a crossed
+one, of which one side is old, fills nobody at all. Pure.
 """
 
 from makerside.core.book import apply_book_row, book_lots, end_message, next_ask, next_bid, set_level
@@ -197,7 +198,7 @@ def house_end_message(exchange: Record) -> None:
     ask = book["ask_ticks"]
     if exchange["n_active"] == 0 or (ask > exchange["high_ticks"] and bid < exchange["low_ticks"]):
         return
-    if bid > ask:
+    if _is_crossed(exchange):
         return
     is_locked = bid == ask
     i = 0
@@ -424,7 +425,12 @@ def _why_rejected(exchange: Record, order: Record) -> int:
 def best_opposite(exchange: Record, side: int) -> int:
     """Return the best price that an order of `side` could take, clients included; NO_ASK or NO_BID if none."""
     book = exchange["book"]
-    best = book["ask_ticks"] if side == BUY else book["bid_ticks"]
+    return _best_of_clients(exchange, side, book["ask_ticks"] if side == BUY else book["bid_ticks"])
+
+
+@kernel
+def _best_of_clients(exchange: Record, side: int, best: int) -> int:
+    """Return `best`, or the better price of a client that an order of `side` could take."""
     for i in range(exchange["n_active"]):
         order = exchange["orders"][exchange["active"][i]]
         if order["side"] == -side:
@@ -433,24 +439,34 @@ def best_opposite(exchange: Record, side: int) -> int:
 
 
 @kernel
+def _is_crossed(exchange: Record) -> bool:
+    """Return whether one side of the house is old: it fills nobody then."""
+    return exchange["book"]["bid_ticks"] > exchange["book"]["ask_ticks"]
+
+
+@kernel
 def _take(exchange: Record, taker: Record) -> None:
     """Match a taker against house and clients, level by level, until its limit or its size is reached."""
     side = taker["side"]
+    is_crossed = _is_crossed(exchange)
     while taker["open_lots"] > 0:
-        best = best_opposite(exchange, side)
+        if is_crossed:
+            best = _best_of_clients(exchange, side, NO_ASK if side == BUY else NO_BID)
+        else:
+            best = best_opposite(exchange, side)
         if best in (NO_ASK, NO_BID):
             return
         if best > taker["price_ticks"] if side == BUY else best < taker["price_ticks"]:
             return
-        _take_level(exchange, taker, best)
+        _take_level(exchange, taker, best, is_crossed)
 
 
 @kernel
-def _take_level(exchange: Record, taker: Record, tick: int) -> None:
-    """Match a taker at one price: house size and client orders in the order of the queue."""
+def _take_level(exchange: Record, taker: Record, tick: int, is_crossed: bool) -> None:
+    """Match a taker at one price: house size, if it counts, and client orders in the order of the queue."""
     book = exchange["book"]
     book_side = ASK if taker["side"] == BUY else BID
-    house = book_lots(book, book_side, tick)
+    house = 0 if is_crossed else book_lots(book, book_side, tick)
     taken = 0
     while taker["open_lots"] > 0:
         slot = _first_at(exchange, -taker["side"], tick)

@@ -117,10 +117,12 @@ class InfoDesk:
         if index is None:
             return None
         feed, venue = self.venue.feeds[index], self.venue
-        if request.significant_figures is None:
+        if request.significant_figures is None and request.mantissa is None:
             return feed.book(venue.exchanges, venue.now_ms, venue.rules.book_slow_levels)
         if request.significant_figures not in (2, 3, 4, 5) or request.mantissa not in (None, 1, 2, 5):
             raise Malformed("nSigFigs must be 2 to 5, mantissa 1, 2 or 5")
+        if request.mantissa is not None and request.significant_figures != 5:
+            raise Malformed("mantissa goes with 5 nSigFigs only")
         return feed.aggregated(
             venue.exchanges, venue.now_ms, request.significant_figures, request.mantissa or 1
         )
