@@ -190,7 +190,25 @@ the house crosses us
     house bid 99x10 ask 103x10
     place a1 buy 101x5                ack a1 5
     place b1 buy 102x5                ack b1 5
-    delta ask 101x1                   fill a1 5@101 maker, fill b1 5@102 maker
+    delta ask 101x1                   fill b1 5@102 maker, fill a1 5@101 maker
+
+a print reaches the better price first, also when it is the younger order
+    house bid 99x50 ask 101x50
+    place a1 buy 101x6 ioc            fill a1 6@101 taker
+    delta ask 101x0 ask 110x9
+    place a2 sell 105x6 reduce        ack a2 6
+    place a3 sell 103x6               ack a3 6
+    trade buy 106x1                   fill a3 6@103 maker, canceled a2 6 REDUCE_ONLY
+    position a                        0
+
+the house crosses the better price first
+    house bid 99x50 ask 101x50
+    place a1 buy 101x6 ioc            fill a1 6@101 taker
+    delta ask 101x0 ask 110x9
+    place a2 sell 105x6 reduce        ack a2 6
+    place a3 sell 103x6               ack a3 6
+    delta bid 106x1                   fill a3 6@103 maker, canceled a2 6 REDUCE_ONLY
+    position a                        0
 
 the best prices of the house cross us
     house bid 99x10 ask 103x10

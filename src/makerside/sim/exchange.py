@@ -154,23 +154,41 @@ def _house_trade(exchange: Record, side: int, tick: int, lots: int) -> None:
     passive = -side
     if tick > exchange["high_ticks"] if passive == BUY else tick < exchange["low_ticks"]:
         return
+    number = exchange["n_house_trades"]
+    _fill_from(exchange, passive, tick + passive, 1, number)
     own_filled = 0
     i = 0
     while i < exchange["n_active"]:
         slot = exchange["active"][i]
         order = exchange["orders"][slot]
-        filled = 0
-        if order["side"] == passive:
-            distance = (order["price_ticks"] - tick) * passive
-            if distance > 0:
-                filled = order["open_lots"]
-            elif distance == 0:
-                filled = min(order["open_lots"], queue_on_trade(order, float(max(0, lots - own_filled))))
-                own_filled += filled
         priority = order["priority"]
-        if filled > 0:
-            _fill(exchange, slot, filled, _new_trade_id(exchange), 1, exchange["n_house_trades"])
+        if order["side"] == passive and order["price_ticks"] == tick:
+            filled = min(order["open_lots"], queue_on_trade(order, float(max(0, lots - own_filled))))
+            own_filled += filled
+            if filled > 0:
+                _fill(exchange, slot, filled, _new_trade_id(exchange), 1, number)
         i = _next_younger(exchange, i, priority)
+
+
+@kernel
+def _fill_from(exchange: Record, side: int, limit_ticks: int, is_print: int, print_number: int) -> None:
+    """Fill client orders of a side whole whose price is `limit_ticks` or better, best price and oldest first.
+
+    The order matters: a fill may end reduce-only orders of the same client, which are reached no more then.
+    """
+    while True:
+        found = -1
+        for i in range(exchange["n_active"]):
+            slot = exchange["active"][i]
+            order = exchange["orders"][slot]
+            if order["side"] != side or (order["price_ticks"] - limit_ticks) * side < 0:
+                continue
+            if found < 0 or (order["price_ticks"] - exchange["orders"][found]["price_ticks"]) * side > 0:
+                found = slot
+        if found < 0:
+            return
+        lots = exchange["orders"][found]["open_lots"]
+        _fill(exchange, found, lots, _new_trade_id(exchange), is_print, print_number)
 
 
 @kernel
@@ -200,16 +218,9 @@ def house_end_message(exchange: Record) -> None:
         return
     if _is_crossed(exchange):
         return
-    is_locked = bid == ask
-    i = 0
-    while i < exchange["n_active"]:
-        slot = exchange["active"][i]
-        order = exchange["orders"][slot]
-        beyond = order["price_ticks"] - ask if order["side"] == BUY else bid - order["price_ticks"]
-        priority = order["priority"]
-        if beyond > 0 or (beyond == 0 and not is_locked):
-            _fill(exchange, slot, order["open_lots"], _new_trade_id(exchange), 0, 0)
-        i = _next_younger(exchange, i, priority)
+    away = 1 if bid == ask else 0  # at the price of a locked house nobody is filled
+    _fill_from(exchange, BUY, ask + away, 0, 0)
+    _fill_from(exchange, SELL, bid - away, 0, 0)
 
 
 @kernel
