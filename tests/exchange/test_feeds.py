@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from exchange.desk import ANN, BEN, CAT, Desk
+from makerside.model.event import Flag, Kind
 
 D = Decimal
 
@@ -103,6 +104,13 @@ def test_a_print_is_told_as_the_trades_that_it_was(desk):
     ]
     assert [one["tid"] for one in frame[:2]] == [desk.fills(user)[0]["tid"] for user in (ANN, BEN)]
     assert {one["time"] for one in frame} == {desk.now_ms}
+
+
+def test_an_aggressor_that_the_source_does_not_tell_is_inferred_for_each_print(desk):
+    for price in ("64001", "64000", "64001"):
+        desk.house.push(desk._rows("BTC", [(Kind.TRADE, int(Flag.UNKNOWN_SIDE), price, "0.1")]))
+    desk.block()
+    assert [one["side"] for frame in desk.told("trades", "BTC") for one in frame] == ["B", "A", "B"]
 
 
 def test_a_print_through_a_price_is_told_there_first(desk):

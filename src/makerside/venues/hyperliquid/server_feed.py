@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.model.event import Flag, Kind
+from makerside.model.event import Kind
 from makerside.model.instrument import Instrument
 from makerside.model.market import WINDOW_TICKS
-from makerside.model.units import ASK, BID, NS_PER_MS
+from makerside.model.units import ASK, BID, BUY, NS_PER_MS
 from makerside.sim.door import depth, level_t
 from makerside.sim.records import CLIENT_ORDERS_CAPACITY
 from makerside.venues.hyperliquid.codec import to_json
@@ -112,22 +112,24 @@ class Feed:
             self.mark_ticks = (bid + ask) // 2
 
     def house_trades(
-        self, rows: NDArray[Any], last_side: int, time_ms: int, parts: Mapping[int, Sequence[PrintPart]]
+        self,
+        rows: NDArray[Any],
+        sides: NDArray[Any],
+        time_ms: int,
+        parts: Mapping[int, Sequence[PrintPart]],
     ) -> None:
         """Publish the house's prints.
 
-        rows  : (n,) event_t of this instrument's block;  time_ms : of the block, which all its trades carry
-        parts : by the number of the print, what clients had of it; what it went through comes on top of it
+        rows, sides : (n,) event_t of this instrument's block; the aggressor of each print
+        time_ms     : of the block, which all its trades carry
+        parts       : by the number of the print, what clients had of it; what it went through comes on top
         """
-        for row in rows[rows["kind"] == Kind.TRADE]:
-            if row["flags"] & Flag.UNKNOWN_SIDE:
-                is_buy = last_side >= 0
-            else:
-                is_buy = not row["flags"] & Flag.SELL
+        is_print = rows["kind"] == Kind.TRADE
+        for row, side in zip(rows[is_print], sides[is_print], strict=True):
+            is_buy = bool(side == BUY)
             self._n_house_trades += 1
             price, rest = int(row["price_ticks"]), int(row["size_lots"])
             for part in parts.get(self._n_house_trades, ()):
-                is_buy = part.users[0] == NOBODY
                 rest -= part.size_lots if part.price_ticks == price else 0
                 self.print(time_ms, is_buy, part)
             if rest > 0:

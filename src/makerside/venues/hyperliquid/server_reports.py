@@ -71,10 +71,11 @@ class Reporter:
                 frames.append((("userEvents", user), to_json(UserFrame(UserEvents(fills=fills)))))
         return frames
 
-    def house(self, index: int, rows: NDArray[Any]) -> None:
+    def house(self, index: int, rows: NDArray[Any], sides: NDArray[Any]) -> None:
         """Publish what the house did to one market and take in what that did to our clients.
 
-        rows : (n,) event_t of this instrument's block, which its exchange has seen already
+        rows  : (n,) event_t of this instrument's block, which its exchange has seen already
+        sides : (n,) int64, the aggressor of each print among them
         """
         exchange = self.exchanges[index]
         parts: dict[int, list[PrintPart]] = {}
@@ -85,7 +86,7 @@ class Reporter:
                     int(report["price_ticks"]), int(report["size_lots"]), int(report["trade_id"]), users
                 )
                 parts.setdefault(int(report["print_number"]), []).append(part)
-        self.feeds[index].house_trades(rows, int(exchange["last_trade_side"]), self.now_ms, parts)
+        self.feeds[index].house_trades(rows, sides, self.now_ms, parts)
         self.collect(index)
 
     def collect(self, index: int) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from makerside.model.errors import ConfigError
 from makerside.model.event import Reason
 from makerside.model.instrument import Instrument
 from makerside.model.units import BUY, NS_PER_MS, SELL
-from makerside.sim.door import cancel, feed_house, place
+from makerside.sim.door import cancel, feed_house_sides, place
 from makerside.sim.records import CLIENTS_CAPACITY
 from makerside.sim.source import Source
 from makerside.venues.hyperliquid import reasons
@@ -155,10 +156,11 @@ class LocalVenue:
         return frames
 
     def _house(self, rows: NDArray[Any]) -> None:
-        feed_house(self.exchanges, rows)
+        sides = np.zeros(len(rows), np.int64)
+        feed_house_sides(self.exchanges, rows, sides)
         for index in range(len(self.feeds)):
-            mine = rows if len(self.feeds) == 1 else rows[rows["instrument"] == index]
-            self._reporter.house(index, mine)
+            mine = rows["instrument"] == index
+            self._reporter.house(index, rows[mine], sides[mine])
 
     # Actions.
 
