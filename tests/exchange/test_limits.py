@@ -132,6 +132,17 @@ class TestSockets:
 
         serve(test, pump=True, ws_posts_in_flight_max=1)
 
+    def test_a_post_that_nobody_can_have_signed_is_malformed(self):
+        async def test(desk, client):
+            async with client.socket() as socket:
+                body = json.loads(approval_body(MASTER, fresh_key().address, envelope_nonce=next_nonce()))
+                await socket.say({"method": "post", "id": 1, "request": {"type": "action", "payload": body}})
+                told = await socket.hear("post")
+                assert told["response"]["type"] == "error"
+                assert told["response"]["payload"].startswith("422 ")
+
+        serve(test)
+
     def test_a_connection_that_is_told_nothing_is_closed(self):
         async def test(desk, client):
             async with client.socket() as socket:
