@@ -354,6 +354,15 @@ class TestMargin:
         assert "resting" in first
         assert second == {"error": words}
 
+    def test_they_use_it_also_before_there_is_a_mark(self):
+        desk = Desk(funds={ANN: 1_000})
+        desk.set_leverage(ANN, 1)
+        first, second = desk.place(
+            ANN, desk.order("B", "63000", "0.01", "Alo"), desk.order("B", "62000", "0.01", "Alo")
+        )
+        assert "resting" in first
+        assert second == {"error": "Insufficient margin to place order. asset=0"}
+
     def test_closing_needs_no_margin(self):
         desk = Desk(funds={ANN: 1_000}).book([("64000", "1")], [("64001", "1")])
         desk.block()

@@ -75,7 +75,10 @@ class Margin:
         buys, sells = account.open_lots(index)
         added = max(max(0, held) + buys, max(0, -held) + sells) - abs(held)
         unit = account.instruments[index].unit_value_e8
-        return int(notional_e8(self.marks[index], added, unit)) // account.leverage[index]
+        # A market that has not had two sides yet has no mark: the highest order stands for it.
+        prices = (order.price_ticks for order in account.open.values() if order.index == index)
+        price = self.marks[index] or max(prices, default=0)
+        return int(notional_e8(price, added, unit)) // account.leverage[index]
 
     def bound(self) -> int:
         """Return the margin of all positions and orders."""
