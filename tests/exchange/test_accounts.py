@@ -48,7 +48,8 @@ def check_algebra(desk, user):
             assert D(one["marginUsed"]) == D(leverage["rawUsd"]) + size * mark
         gain = size * (mark - D(one["entryPx"]))
         assert abs(D(one["unrealizedPnl"]) - gain) <= abs(size) * D("0.01")  # the entry price is rounded
-    maintenance = sum((D(one["positionValue"]) / (2 * one["maxLeverage"]) for one in positions), D(0))
+    cross = [one for one in positions if one["leverage"]["type"] == "cross"]
+    maintenance = sum((D(one["positionValue"]) / (2 * one["maxLeverage"]) for one in cross), D(0))
     assert abs(D(state["crossMaintenanceMarginUsed"]) - maintenance) < D("1e-6")
     return state
 
@@ -152,7 +153,6 @@ def test_an_agents_address_is_no_account(desk):
     assert desk.open_orders(CAT) == desk.ask(type="userFills", user=CAT) == []
 
 
-@pytest.mark.xfail(strict=True, reason="withdrawable leaves out the margin of resting orders")
 def test_what_can_be_withdrawn_leaves_the_margin_of_resting_orders(desk):
     desk.set_leverage(ANN, 10)
     desk.place(ANN, desk.order("B", "64000", "1", "Alo"))
@@ -182,9 +182,6 @@ class TestIsolated:
         assert (leverage["type"], leverage["value"]) == ("isolated", 5)
         assert D(leverage["rawUsd"]) < 0  # of a long: what was borrowed
 
-    @pytest.mark.xfail(
-        strict=True, reason="rawUsd moves with the mark: the isolated margin is made up anew each time"
-    )
     def test_its_money_stays_when_the_mark_moves(self, long):
         """Section 1.5: marginUsed = rawUsd + szi x mark, so that the margin includes the open result."""
         before = self.position(long)
@@ -193,14 +190,51 @@ class TestIsolated:
         assert after["leverage"]["rawUsd"] == before["leverage"]["rawUsd"]
         assert D(after["marginUsed"]) > D(before["marginUsed"])
 
-    @pytest.mark.xfail(strict=True, reason="crossMarginSummary is a copy of marginSummary")
+    def test_its_money_grows_and_shrinks_with_it(self, long):
+        """Half of it is sold: half of its money goes back to the account. Flat, it has none."""
+        whole = D(self.position(long)["leverage"]["rawUsd"])
+        long.place(ANN, long.order("A", "64000", "0.25", "Ioc"))
+        assert abs(D(self.position(long)["leverage"]["rawUsd"]) - whole / 2) < D("1e-7")
+        check_algebra(long, ANN)
+        long.place(ANN, long.order("A", "63000", "0.5", "Ioc"))
+        short = self.position(long)
+        assert short["szi"] == "-0.25"
+        assert D(short["leverage"]["rawUsd"]) == D("0.25") * 64_000 * D("1.2")  # the sale and its margin
+        long.place(ANN, long.order("B", "65000", "0.25", "Ioc"))
+        assert long.state(ANN)["assetPositions"] == []
+        state = long.state(ANN)
+        assert state["crossMarginSummary"] == state["marginSummary"]
+
+    def test_another_leverage_leaves_its_money(self, long):
+        before = self.position(long)["leverage"]["rawUsd"]
+        assert long.set_leverage(ANN, 10, is_cross=False)["status"] == "ok"
+        assert self.position(long)["leverage"] == {"type": "isolated", "value": 10, "rawUsd": before}
+
+    def test_it_may_become_cross_and_isolated_again(self, long):
+        value = long.state(ANN)["marginSummary"]["accountValue"]
+        assert long.set_leverage(ANN, 5, is_cross=True)["status"] == "ok"
+        state = check_algebra(long, ANN)
+        assert state["crossMarginSummary"] == state["marginSummary"]
+        assert long.set_leverage(ANN, 4, is_cross=False)["status"] == "ok"
+        state = check_algebra(long, ANN)
+        assert state["marginSummary"]["accountValue"] == value
+        position = self.position(long)
+        assert D(position["marginUsed"]) == D(position["positionValue"]) / 4
+
+    def test_its_liquidation_price_is_its_own(self, long):
+        """Section 7.5: the margin of the position alone, open result included, less maintenance."""
+        position = self.position(long)
+        mark = D(position["positionValue"]) * 2
+        available = D(position["marginUsed"]) - D(position["positionValue"]) / 80
+        wanted = mark - available / D("0.5") / (1 - D(1) / 80)
+        assert abs(D(position["liquidationPx"]) - wanted) < D("0.01")
+
     def test_it_is_no_part_of_the_cross_margin(self, long):
         state = long.state(ANN)
         assert D(state["crossMarginSummary"]["totalMarginUsed"]) == 0
         assert D(state["crossMarginSummary"]["accountValue"]) < D(state["marginSummary"]["accountValue"])
 
 
-@pytest.mark.xfail(strict=True, reason="liquidationPx is always null")
 def test_the_liquidation_price_is_where_margin_meets_maintenance():
     """Section 7.5: liq = px - side x margin_available / |szi| / (1 - l x side), l = 1 / (2 x max leverage)."""
     desk = Desk(funds={ANN: 5_000}).book([("64000", "50")], [("64001", "50")])

@@ -7,7 +7,7 @@ from numba import types
 
 from makerside.core.book import book_lots
 from makerside.core.kernel import Record, kernel, records
-from makerside.model.event import Flag, event_t
+from makerside.model.event import Flag, Kind, event_t
 from makerside.model.layout import row_type
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.units import ASK, BID
@@ -23,10 +23,27 @@ from makerside.sim.exchange import (
 from makerside.sim.records import exchange_t
 
 LAST = int(Flag.LAST)
+TRADE = int(Kind.TRADE)
 
 level_t = row_type([("price_ticks", "i8"), ("size_lots", "i8"), ("n_orders", "i8")])
 
 _I = types.int64
+
+
+@kernel
+def _feed_one(exchanges: Record, event: Record) -> None:
+    exchange = exchanges[int(event["instrument"])]
+    house_row(exchange, event)
+    if int(event["flags"]) & LAST:
+        house_end_message(exchange)
+
+
+@kernel
+def _n_waiting(exchanges: Record) -> int:
+    waiting = 0
+    for m in range(len(exchanges)):
+        waiting += exchanges[m]["n_reports"]
+    return waiting
 
 
 @kernel(types.int64(records(exchange_t), records(event_t)))
@@ -36,15 +53,22 @@ def feed_house(exchanges: Record, events: Record) -> int:
     exchanges : (m,) exchange_t, by instrument index;  events : (n,) event_t by venue time
     """
     for i in range(len(events)):
+        _feed_one(exchanges, events[i])
+    return _n_waiting(exchanges)
+
+
+@kernel(types.int64(records(exchange_t), records(event_t), types.Array(_I, 1, "C")))
+def feed_house_sides(exchanges: Record, events: Record, sides: Record) -> int:
+    """Do as `feed_house` and note who was the aggressor of each print, also where the source is silent.
+
+    sides : (n,) int64, BUY or SELL is written for prints
+    """
+    for i in range(len(events)):
         event = events[i]
-        exchange = exchanges[int(event["instrument"])]
-        house_row(exchange, event)
-        if int(event["flags"]) & LAST:
-            house_end_message(exchange)
-    waiting = 0
-    for m in range(len(exchanges)):
-        waiting += exchanges[m]["n_reports"]
-    return waiting
+        _feed_one(exchanges, event)
+        if int(event["kind"]) == TRADE:
+            sides[i] = exchanges[int(event["instrument"])]["last_trade_side"]
+    return _n_waiting(exchanges)
 
 
 @kernel(types.int64(records(exchange_t), _I, _I, _I, _I, _I, _I, _I, _I))

@@ -7,7 +7,8 @@ takers against house levels and other clients. House size that a client takes co
 level's next row.
 
 What it assumes, and where that is wrong: nobody reacts to our orders; a print through our price
-fills us whole; a locked house book (bid = ask by its own rows) fills nobody. Pure.
+fills us whole; a locked house book (bid = ask by its own rows) fills nobody at its price, and a crossed
+one, of which one side is old, fills nobody at all. Pure.
 """
 
 from makerside.core.book import apply_book_row, book_lots, end_message, next_ask, next_bid, set_level
@@ -91,7 +92,9 @@ def _house_level(exchange: Record, kind: int, side: int, tick: int, lots: int, t
     book = exchange["book"]
     if exchange["n_active"] == 0:
         apply_book_row(book, kind, side, tick, lots, ts_venue_ns)
-        exchange["has_snapshot"] |= 1 if kind == SNAPSHOT else 0
+        if kind == SNAPSHOT:
+            exchange["has_snapshot"] = 1
+            exchange["has_depth"] = 1
         return
     is_near = exchange["low_ticks"] <= tick <= exchange["high_ticks"]
     is_change = kind == BBO or (kind == DELTA and is_near)
@@ -100,6 +103,7 @@ def _house_level(exchange: Record, kind: int, side: int, tick: int, lots: int, t
     apply_book_row(book, kind, side, tick, lots, ts_venue_ns)
     if kind == SNAPSHOT:
         exchange["has_snapshot"] = 1
+        exchange["has_depth"] = 1
     elif is_change:
         _update_queues(exchange)
 
@@ -115,10 +119,9 @@ def _remember_levels(exchange: Record) -> None:
 @kernel
 def _update_queues(exchange: Record) -> None:
     """Move each client order whose level changed, unless the source says nothing about it."""
-    book = exchange["book"]
     for i in range(exchange["n_active"]):
         order = exchange["orders"][exchange["active"][i]]
-        if not _is_known(book, order["side"], order["price_ticks"]):
+        if not _is_known(exchange, order["side"], order["price_ticks"]):
             continue
         after = float(_house_lots(exchange, order))
         if after != order["level_lots"] or order["ahead_lots"] >= UNKNOWN_AHEAD:
@@ -126,11 +129,18 @@ def _update_queues(exchange: Record) -> None:
 
 
 @kernel
-def _is_known(book: Record, side: int, tick: int) -> bool:
-    """Return whether the source tells the size at a price: not beyond the window of its snapshots."""
+def _is_known(exchange: Record, side: int, tick: int) -> bool:
+    """Return whether the source tells the size at a price: at the touch, or in the window of its snapshots.
+
+    A source that sends no snapshots, best prices only, says nothing of what lies behind the touch.
+    """
+    book = exchange["book"]
+    has_depth = exchange["has_depth"] == 1
     if side == BUY:
-        return book["known_bid_ticks"] == NO_BID or tick >= book["known_bid_ticks"]
-    return book["known_ask_ticks"] == NO_ASK or tick <= book["known_ask_ticks"]
+        is_touch = book["bid_ticks"] != NO_BID and tick >= book["bid_ticks"]
+        return is_touch or (has_depth and tick >= book["known_bid_ticks"])
+    is_touch = book["ask_ticks"] != NO_ASK and tick <= book["ask_ticks"]
+    return is_touch or (has_depth and tick <= book["known_ask_ticks"])
 
 
 @kernel
@@ -144,23 +154,53 @@ def _house_trade(exchange: Record, side: int, tick: int, lots: int) -> None:
     passive = -side
     if tick > exchange["high_ticks"] if passive == BUY else tick < exchange["low_ticks"]:
         return
+    number = exchange["n_house_trades"]
+    _fill_from(exchange, passive, tick + passive, 1, number)
     own_filled = 0
     i = 0
     while i < exchange["n_active"]:
         slot = exchange["active"][i]
         order = exchange["orders"][slot]
-        filled = 0
-        if order["side"] == passive:
-            distance = (order["price_ticks"] - tick) * passive
-            if distance > 0:
-                filled = order["open_lots"]
-            elif distance == 0:
-                filled = min(order["open_lots"], queue_on_trade(order, float(max(0, lots - own_filled))))
-                own_filled += filled
-        if filled > 0:
-            _fill(exchange, slot, filled, _new_trade_id(exchange), 1)
-        # A filled order has left `active`: the next one stands at the same index now.
-        i += 1 if order["open_lots"] > 0 else 0
+        priority = order["priority"]
+        if order["side"] == passive and order["price_ticks"] == tick:
+            filled = min(order["open_lots"], queue_on_trade(order, float(max(0, lots - own_filled))))
+            own_filled += filled
+            if filled > 0:
+                _fill(exchange, slot, filled, _new_trade_id(exchange), 1, number)
+        i = _next_younger(exchange, i, priority)
+
+
+@kernel
+def _fill_from(exchange: Record, side: int, limit_ticks: int, is_print: int, print_number: int) -> None:
+    """Fill client orders of a side whole whose price is `limit_ticks` or better, best price and oldest first.
+
+    The order matters: a fill may end reduce-only orders of the same client, which are reached no more then.
+    """
+    while True:
+        found = -1
+        for i in range(exchange["n_active"]):
+            slot = exchange["active"][i]
+            order = exchange["orders"][slot]
+            if order["side"] != side or (order["price_ticks"] - limit_ticks) * side < 0:
+                continue
+            if found < 0 or (order["price_ticks"] - exchange["orders"][found]["price_ticks"]) * side > 0:
+                found = slot
+        if found < 0:
+            return
+        lots = exchange["orders"][found]["open_lots"]
+        _fill(exchange, found, lots, _new_trade_id(exchange), is_print, print_number)
+
+
+@kernel
+def _next_younger(exchange: Record, i: int, priority: int) -> int:
+    """Return where a walk of `active` that was at index `i` goes on behind an arrival number.
+
+    What was at `i` may have ended, and others with it (reduce-only): all behind them have moved forward.
+    """
+    i = min(i + 1, exchange["n_active"])
+    while i > 0 and exchange["orders"][exchange["active"][i - 1]]["priority"] > priority:
+        i -= 1
+    return i
 
 
 @kernel
@@ -176,23 +216,20 @@ def house_end_message(exchange: Record) -> None:
     ask = book["ask_ticks"]
     if exchange["n_active"] == 0 or (ask > exchange["high_ticks"] and bid < exchange["low_ticks"]):
         return
-    is_locked = bid >= ask
-    i = 0
-    while i < exchange["n_active"]:
-        slot = exchange["active"][i]
-        order = exchange["orders"][slot]
-        beyond = order["price_ticks"] - ask if order["side"] == BUY else bid - order["price_ticks"]
-        if beyond > 0 or (beyond == 0 and not is_locked):
-            _fill(exchange, slot, order["open_lots"], _new_trade_id(exchange), 0)
-        i += 1 if order["open_lots"] > 0 else 0
+    if _is_crossed(exchange):
+        return
+    away = 1 if bid == ask else 0  # at the price of a locked house nobody is filled
+    _fill_from(exchange, BUY, ask + away, 0, 0)
+    _fill_from(exchange, SELL, bid - away, 0, 0)
 
 
 @kernel
-def _fill(exchange: Record, slot: int, lots: int, trade_id: int, is_print: int) -> None:
-    """Execute `lots` of a resting order at its price and report it."""
+def _fill(exchange: Record, slot: int, lots: int, trade_id: int, is_print: int, print_number: int) -> None:
+    """Execute `lots` of a resting order at its price and report it. The last two: see `report_t`."""
     order = exchange["orders"][slot]
     row = _report_fill(exchange, order, order["price_ticks"], lots, trade_id, False)
     row["is_print"] = is_print
+    row["print_number"] = print_number
     if order["open_lots"] == 0:
         remove_order(exchange, slot)
     _shrink_reduce_only(exchange, order["client"])
@@ -243,6 +280,7 @@ def _report(exchange: Record, order: Record, kind: int, lots: int, reason: int) 
     row["trade_id"] = 0
     row["is_taker"] = 0
     row["is_print"] = 0
+    row["print_number"] = 0
     row["fee_e8"] = 0
     row["reason"] = reason
     return row
@@ -363,8 +401,7 @@ def _settle_new(exchange: Record, slot: int, before: int) -> None:
             _report(exchange, order, CANCELED, left, NO_MATCH)
         _give_back(exchange, slot)
     else:
-        book = exchange["book"]
-        is_known = _is_known(book, order["side"], order["price_ticks"])
+        is_known = _is_known(exchange, order["side"], order["price_ticks"])
         order["ahead_lots"] = float(_house_lots(exchange, order)) if is_known else UNKNOWN_AHEAD
         exchange["active"][exchange["n_active"]] = slot
         exchange["n_active"] += 1
@@ -399,7 +436,12 @@ def _why_rejected(exchange: Record, order: Record) -> int:
 def best_opposite(exchange: Record, side: int) -> int:
     """Return the best price that an order of `side` could take, clients included; NO_ASK or NO_BID if none."""
     book = exchange["book"]
-    best = book["ask_ticks"] if side == BUY else book["bid_ticks"]
+    return _best_of_clients(exchange, side, book["ask_ticks"] if side == BUY else book["bid_ticks"])
+
+
+@kernel
+def _best_of_clients(exchange: Record, side: int, best: int) -> int:
+    """Return `best`, or the better price of a client that an order of `side` could take."""
     for i in range(exchange["n_active"]):
         order = exchange["orders"][exchange["active"][i]]
         if order["side"] == -side:
@@ -408,24 +450,34 @@ def best_opposite(exchange: Record, side: int) -> int:
 
 
 @kernel
+def _is_crossed(exchange: Record) -> bool:
+    """Return whether one side of the house is old: it fills nobody then."""
+    return exchange["book"]["bid_ticks"] > exchange["book"]["ask_ticks"]
+
+
+@kernel
 def _take(exchange: Record, taker: Record) -> None:
     """Match a taker against house and clients, level by level, until its limit or its size is reached."""
     side = taker["side"]
+    is_crossed = _is_crossed(exchange)
     while taker["open_lots"] > 0:
-        best = best_opposite(exchange, side)
+        if is_crossed:
+            best = _best_of_clients(exchange, side, NO_ASK if side == BUY else NO_BID)
+        else:
+            best = best_opposite(exchange, side)
         if best in (NO_ASK, NO_BID):
             return
         if best > taker["price_ticks"] if side == BUY else best < taker["price_ticks"]:
             return
-        _take_level(exchange, taker, best)
+        _take_level(exchange, taker, best, is_crossed)
 
 
 @kernel
-def _take_level(exchange: Record, taker: Record, tick: int) -> None:
-    """Match a taker at one price: house size and client orders in the order of the queue."""
+def _take_level(exchange: Record, taker: Record, tick: int, is_crossed: bool) -> None:
+    """Match a taker at one price: house size, if it counts, and client orders in the order of the queue."""
     book = exchange["book"]
     book_side = ASK if taker["side"] == BUY else BID
-    house = book_lots(book, book_side, tick)
+    house = 0 if is_crossed else book_lots(book, book_side, tick)
     taken = 0
     while taker["open_lots"] > 0:
         slot = _first_at(exchange, -taker["side"], tick)
@@ -448,7 +500,7 @@ def _take_level(exchange: Record, taker: Record, tick: int) -> None:
         part = min(taker["open_lots"], maker["open_lots"])
         trade_id = _new_trade_id(exchange)
         _report_fill(exchange, taker, tick, part, trade_id, True)
-        _fill(exchange, slot, part, trade_id, 1)  # told by the taker's print
+        _fill(exchange, slot, part, trade_id, 1, 0)  # told by the taker's print
     part = min(taker["open_lots"], house - taken)
     if part > 0:
         _report_fill(exchange, taker, tick, part, _new_trade_id(exchange), True)
@@ -462,7 +514,7 @@ def _advance_queues(exchange: Record, side: int, tick: int, lots: int) -> None:
     """Bring client orders at a price forward by house size that a client took."""
     for i in range(exchange["n_active"]):
         order = exchange["orders"][exchange["active"][i]]
-        if order["side"] == side and order["price_ticks"] == tick:
+        if order["side"] == side and order["price_ticks"] == tick and order["ahead_lots"] < UNKNOWN_AHEAD:
             order["ahead_lots"] = max(0.0, order["ahead_lots"] - lots)
 
 

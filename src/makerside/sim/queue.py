@@ -46,9 +46,11 @@ def _share_behind(ahead: float, behind: float) -> float:
 @kernel
 def queue_on_trade(order: Record, printed_lots: float) -> int:
     """Let a print at our price come off the queue; returns the whole lots that reach us."""
+    order["traded_lots"] += printed_lots
+    if order["ahead_lots"] >= UNKNOWN_AHEAD:
+        return 0  # an unknown queue less something is still unknown, until the level is told
     ahead = order["ahead_lots"] - printed_lots
     order["ahead_lots"] = max(0.0, ahead)
-    order["traded_lots"] += printed_lots
     if ahead >= 0.0:
         return 0
     return math.floor(-ahead + 0.5)

@@ -53,6 +53,7 @@ report_t = row_type(
         ("trade_id", "i8"),
         ("is_taker", "i8"),
         ("is_print", "i8"),  # the fill is part of a print that is published anyway
+        ("print_number", "i8"),  # which print of the house filled it, by `n_house_trades`; 0 for none
         ("fee_e8", "i8"),
         ("reason", "i8"),
     ]
@@ -71,7 +72,8 @@ exchange_t = row_type(
         ("low_ticks", "i8"),  # price range of resting client orders, for a quick no
         ("high_ticks", "i8"),
         ("has_snapshot", "i8"),  # the message that is being read replaces the book
-        ("n_house_trades", "i8"),
+        ("has_depth", "i8"),  # the house has sent a snapshot; without one only its touch is known
+        ("n_house_trades", "i8"),  # prints of the house so far
         ("n_fills", "i8"),
         ("positions", "i8", (CLIENTS_CAPACITY,)),
         ("n_reports", "i8"),

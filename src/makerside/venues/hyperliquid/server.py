@@ -12,23 +12,23 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
-from makerside.model.errors import ConfigError, VenueRefused
+from makerside.model.errors import ConfigError
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import Clock, wall_ms
-from makerside.venues.hyperliquid import reasons
 from makerside.venues.hyperliquid.codec import Malformed, to_json
-from makerside.venues.hyperliquid.server_accounts import Account, NonceSet
+from makerside.venues.hyperliquid.server_accounts import Account
 from makerside.venues.hyperliquid.server_info import InfoDesk
-from makerside.venues.hyperliquid.server_sockets import PRIVATE, PUBLIC, Connection, WeightWindow, channel_key
-from makerside.venues.hyperliquid.server_venue import LocalVenue
-from makerside.venues.hyperliquid.signer import recover_candidates, recover_user_action
-from makerside.venues.hyperliquid.wire_actions import (
-    DEFAULT,
-    ExchangeRequest,
-    ExchangeResponse,
-    Refused,
-    decode_exchange,
+from makerside.venues.hyperliquid.server_signers import Signers
+from makerside.venues.hyperliquid.server_sockets import (
+    CODE_POLICY,
+    PRIVATE,
+    PUBLIC,
+    Connection,
+    Visitor,
+    channel_key,
 )
+from makerside.venues.hyperliquid.server_venue import LocalVenue
+from makerside.venues.hyperliquid.wire_actions import ExchangeRequest, ExchangeResponse, decode_exchange
 from makerside.venues.hyperliquid.wire_frames import (
     ActionResult,
     ErrorFrame,
@@ -50,7 +50,7 @@ from makerside.venues.hyperliquid.wire_frames import (
     parse_error_text,
     subscription_error_text,
 )
-from makerside.venues.hyperliquid.wire_info import BookRequest, decode_info, info_kind
+from makerside.venues.hyperliquid.wire_info import InfoRequest, decode_info, info_kind
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,8 @@ class HyperliquidServer:
         self.clock = clock
         self.info = InfoDesk(venue)
         self.connections: set[Connection] = set()
-        self._weights: dict[str, WeightWindow] = {}
+        self._signers = Signers(venue)
+        self._visitors: dict[str, Visitor] = {}  # by IP
         self._runner: web.AppRunner | None = None
         self._mids_due_ns = 0
         self.port = 0
@@ -91,7 +92,7 @@ class HyperliquidServer:
             await self._runner.cleanup()
             raise ConfigError(f"--port {port}: cannot be used ({error.strerror}); 0 takes a free one") from None
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        self.venue.run_block(self.clock.now_ns(), {})
+        self.venue.run_block(self.clock.now_ns(), {}, wall_ms())
 
     async def run(self) -> None:
         """Make blocks until cancelled."""
@@ -106,8 +107,7 @@ class HyperliquidServer:
 
     async def stop(self) -> None:
         """Close all sockets and the port."""
-        for connection in list(self.connections):
-            await connection.socket.close()
+        await asyncio.gather(*(connection.close() for connection in list(self.connections)))
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -121,7 +121,7 @@ class HyperliquidServer:
             index = self.venue.index_of_symbol.get(key[1]) if key[0] in PUBLIC else None
             if index is not None:
                 wanted.setdefault(index, set()).add(key[2] if key[0] == "l2Book" else key[0])
-        frames = self.venue.run_block(self.clock.now_ns(), wanted)
+        frames = self.venue.run_block(self.clock.now_ns(), wanted, wall_ms())
         frames += self._mids(keys)
         for key, frame in frames:
             for connection in self.connections:
@@ -140,115 +140,87 @@ class HyperliquidServer:
 
     # HTTP.
 
-    def _has_weight(self, ip: str, weight: int) -> bool:
-        window = self._weights.get(ip)
-        if window is None:
-            window = self._weights[ip] = WeightWindow(self.venue.rules.ip_weight_per_minute)
-        return window.spend(weight, self.clock.now_ns())
+    def _visitor(self, ip: str) -> Visitor:
+        visitor = self._visitors.get(ip)
+        if visitor is None:
+            visitor = self._visitors[ip] = Visitor(self.venue.rules)
+        return visitor
 
     async def _on_info(self, request: web.Request) -> web.Response:
         try:
-            body = await request.read()
-            asked = decode_info(body)
-            if not self._has_weight(request.remote or "", self.venue.rules.info_weight(info_kind(asked))):
-                return _too_many()
-            return _json(to_json(self.info.answer(asked)))
+            answer = self._answer(request.remote or "", decode_info(await request.read()))
         except Malformed as error:
             return web.Response(status=error.http_status, text=error.http_text)
+        return _too_many() if answer is None else _json(answer)
+
+    def _answer(self, ip: str, asked: InfoRequest) -> bytes | None:
+        """Return the answer to a question, None when the IP has no weight left for it. Section 6."""
+        answer = self.info.answer(asked)
+        n_items = len(answer) if isinstance(answer, list | tuple) else 0
+        weight = self.venue.rules.info_weight(info_kind(asked), n_items)
+        return to_json(answer) if self._visitor(ip).has_weight(weight, self.clock.now_ns()) else None
 
     async def _on_exchange(self, request: web.Request) -> web.Response:
         try:
-            asked = decode_exchange(await request.read())
+            response = await self._act(request.remote or "", decode_exchange(await request.read()))
         except Malformed as error:
             return web.Response(status=error.http_status, text=error.http_text)
-        batch = len(getattr(asked.action, "orders", ())) + len(getattr(asked.action, "cancels", ()))
-        if not self._has_weight(request.remote or "", self.venue.rules.action_weight(max(1, batch))):
-            return _too_many()
-        return _json(to_json(await self._act(asked)))
+        return _too_many() if response is None else _json(to_json(response))
 
-    async def _act(self, request: ExchangeRequest) -> ExchangeResponse:
-        """Authorise an action and wait for the block that carries it out."""
-        found = self._authorise(request)
-        if not isinstance(found, Account):
-            return found
-        if request.is_user_signed:
-            return self._user_signed(found, request)
+    async def _act(self, ip: str, request: ExchangeRequest) -> ExchangeResponse | None:
+        """Authorise an action and wait for the block that carries it out; None when the IP has no weight."""
+        action = request.action
+        batch = len(getattr(action, "orders", ())) + len(getattr(action, "cancels", ()))
+        weight = self.venue.rules.action_weight(max(1, batch))
+        if not self._visitor(ip).has_weight(weight, self.clock.now_ns()):
+            return None
+        account = self._signers.authorise(request, wall_ms())
+        if not isinstance(account, Account):
+            return account
+        if isinstance(action, dict):
+            return self._signers.user_signed(account, request, wall_ms())
         future: asyncio.Future[ExchangeResponse] = asyncio.get_running_loop().create_future()
 
         def answer(response: ExchangeResponse) -> None:
             if not future.done():
                 future.set_result(response)
 
-        assert not isinstance(request.action, dict)
-        self.venue.submit(found, request.action, answer)
+        self.venue.submit(account, action, answer, request.expires_after_ms)
         return await future
-
-    def _authorise(self, request: ExchangeRequest) -> Account | Refused:
-        """Return the account an action is for, or the venue's refusal. Sections 3.4 and 3.5."""
-        try:
-            account, signer = self._signer(request)
-        except VenueRefused as error:
-            return Refused(str(error))
-        if account is None:
-            return Refused(reasons.unknown_signer_text(signer))
-        now_ms = wall_ms()
-        rules = self.venue.rules
-        nonces = self.venue.nonces.setdefault(signer, NonceSet(rules.nonces_kept))
-        problem = nonces.problem(request.nonce)
-        if problem == "duplicate":
-            return Refused(reasons.duplicate_nonce_text(request.nonce))
-        lowest = max(now_ms - rules.nonce_behind_ms_max, min(nonces.seen) if problem else 0)
-        if problem == "low" or request.nonce < lowest:
-            return Refused(reasons.low_nonce_text(request.nonce, lowest))
-        if request.nonce > now_ms + rules.nonce_ahead_ms_max:
-            return Refused(f"Invalid nonce: nonce too high {request.nonce}")
-        nonces.use(request.nonce)
-        if request.expires_after_ms is not None and request.expires_after_ms < now_ms:
-            account.n_requests += rules.expired_action_cost
-            return Refused(f"Action expired: expiresAfter {request.expires_after_ms} is before {now_ms}")
-        return account
-
-    def _signer(self, request: ExchangeRequest) -> tuple[Account | None, str]:
-        """Return (account or None, address that signed): the first candidate that has an account."""
-        if request.is_user_signed:
-            address = recover_user_action(request.received, request.signature)
-            return self.venue.accounts.get(address), address
-        first = ""
-        for address in recover_candidates(
-            request.packings(), request.nonce, request.signature, request.vault, request.expires_after_ms
-        ):
-            first = first or address
-            account = self.venue.signer_account(address)
-            if account is not None:
-                return (account if request.vault is None else None), address
-        return None, first
-
-    def _user_signed(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
-        kind = request.received.get("type")
-        if kind != "approveAgent":
-            return Refused(f"{kind} is not available on this exchange yet")
-        agent = str(request.received.get("agentAddress", "")).lower()
-        self.venue.agents[agent] = account.address
-        return DEFAULT
 
     # WebSocket.
 
-    async def _on_socket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _on_socket(self, request: web.Request) -> web.StreamResponse:
+        ip = request.remote or ""
+        visitor = self._visitor(ip)
+        if not visitor.may_connect(self.clock.now_ns()):
+            return _too_many()
         socket = web.WebSocketResponse(compress=False, max_msg_size=1024 * 1024)
         await socket.prepare(request)
-        connection = Connection(socket, request.remote or "")
+        connection = Connection(socket, ip, request.transport, self.venue.rules.ws_silence_close_s)
+        problem = visitor.why_not_open()
+        if problem is not None:
+            await socket.send_str(to_json(ErrorFrame(problem)).decode())
+            await connection.close(CODE_POLICY)
+            return socket
         self.connections.add(connection)
+        visitor.connections.add(connection)
         connection.start(connection.write())
         try:
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
-                    await self._on_message(connection, message.data.encode())
+                    self._on_message(connection, message.data.encode())
         finally:
             self.connections.discard(connection)
+            visitor.connections.discard(connection)
             connection.end()
         return socket
 
-    async def _on_message(self, connection: Connection, data: bytes) -> None:
+    def _on_message(self, connection: Connection, data: bytes) -> None:
+        problem = self._visitor(connection.ip).why_not_hear(self.clock.now_ns())
+        if problem is not None:
+            connection.send(to_json(ErrorFrame(problem)))
+            return
         try:
             command = decode_command(data)
         except Malformed:
@@ -273,10 +245,15 @@ class HyperliquidServer:
             what = "Already subscribed" if is_known else "Already unsubscribed"
             connection.send(to_json(ErrorFrame(subscription_error_text(what, subscription))))
             return
-        connection.send(echo(command))
         if not isinstance(command, Subscribe):
             del connection.subscriptions[key]
+            connection.send(echo(command))
             return
+        problem = self._visitor(connection.ip).why_not_subscribe(key)
+        if problem is not None:
+            connection.send(to_json(ErrorFrame(problem)))
+            return
+        connection.send(echo(command))
         connection.subscriptions[key] = subscription
         if subscription.kind == "userFills":
             connection.send(self._fills_snapshot(key[1]))
@@ -286,7 +263,9 @@ class HyperliquidServer:
     def _is_served(self, subscription: Subscription) -> bool:
         if subscription.kind in PUBLIC:
             return subscription.coin in self.venue.index_of_symbol and subscription.significant_figures is None
-        return subscription.kind in PRIVATE or subscription.kind == "allMids"
+        if subscription.kind in PRIVATE:
+            return subscription.user is not None
+        return subscription.kind == "allMids"
 
     def _fills_snapshot(self, user: str) -> bytes:
         account = self.venue.accounts.get(user)
@@ -295,28 +274,32 @@ class HyperliquidServer:
 
     async def _on_post(self, connection: Connection, post: Post) -> None:
         """Answer a request that came over the socket, as section 4.2 has it."""
-        body = bytes(post.request.payload)
-        result: PostResult
+        visitor = self._visitor(connection.ip)
+        problem = visitor.why_not_post(post.id)
+        if problem is not None:
+            connection.send(to_json(ErrorFrame(problem)))
+            return
+        visitor.n_posts += 1
         try:
-            if post.request.kind == "info":
-                result = self._post_info(connection.ip, body)
-            else:
-                asked = decode_exchange(body)
-                batch = len(getattr(asked.action, "orders", ())) + len(getattr(asked.action, "cancels", ()))
-                if self._has_weight(connection.ip, self.venue.rules.action_weight(max(1, batch))):
-                    result = ActionResult(await self._act(asked))
-                else:
-                    result = ErrorResult("429 Too Many Requests: null")
+            result = await self._post_result(connection.ip, post)
         except Malformed as error:
             result = ErrorResult(f"422 Unprocessable Entity: {error.http_text}")
+        finally:
+            visitor.n_posts -= 1
         connection.send(to_json(PostFrame(PostAnswer(post.id, result))))
 
-    def _post_info(self, ip: str, body: bytes) -> PostResult:
-        asked = decode_info(body)
-        if not self._has_weight(ip, self.venue.rules.info_weight(info_kind(asked))):
-            return ErrorResult("429 Too Many Requests: null")
-        kind = "l2Book" if isinstance(asked, BookRequest) else info_kind(asked)
-        return InfoResult(InfoPayload(kind, msgspec.Raw(to_json(self.info.answer(asked)))))
+    async def _post_result(self, ip: str, post: Post) -> PostResult:
+        body = bytes(post.request.payload)
+        if post.request.kind == "info":
+            asked = decode_info(body)
+            answer = self._answer(ip, asked)
+            if answer is not None:
+                return InfoResult(InfoPayload(info_kind(asked), msgspec.Raw(answer)))
+        else:
+            response = await self._act(ip, decode_exchange(body))
+            if response is not None:
+                return ActionResult(response)
+        return ErrorResult("429 Too Many Requests: null")
 
 
 def _json(body: bytes) -> web.Response:

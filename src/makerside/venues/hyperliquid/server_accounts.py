@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from makerside.core.positions import book_fill, notional_e8, unrealized_e8
 from makerside.model.account import POSITIONS_CAPACITY, account_t
 from makerside.model.event import Flag
 from makerside.model.instrument import Instrument
-from makerside.model.units import E8
+from makerside.model.units import BUY, E8, NS_PER_S
 from makerside.venues.hyperliquid.render import open_order
 from makerside.venues.hyperliquid.rules import Rules
 from makerside.venues.hyperliquid.wire_account import Fill, FrontendOrder, OpenOrder
@@ -40,6 +41,7 @@ class ClientOrder:
     status_ms: int = 0
     filled_lots: int = 0
     filled_value: int = 0  # ticks x lots, for the average price
+    price_text: str | None = None  # as the client wrote it, when that is no whole number of ticks
 
     @property
     def tif(self) -> str:
@@ -48,7 +50,7 @@ class ClientOrder:
 
     def as_open(self, instrument: Instrument) -> OpenOrder:
         """Return it as openOrders and orderUpdates tell it."""
-        return open_order(
+        plain = open_order(
             instrument,
             self.is_buy,
             self.price_ticks,
@@ -59,6 +61,7 @@ class ClientOrder:
             self.cloid,
             bool(self.flags & Flag.REDUCE_ONLY),
         )
+        return plain if self.price_text is None else replace(plain, limit_price=self.price_text)
 
     def as_frontend(self, instrument: Instrument) -> FrontendOrder:
         """Return it as frontendOpenOrders and orderStatus tell it."""
@@ -122,12 +125,14 @@ class Account:
             self.ledger["positions"][i]["unit_value_e8"] = instrument.unit_value_e8
         self.leverage = {i: instrument.max_leverage for i, instrument in enumerate(instruments)}
         self.is_cross = dict.fromkeys(range(len(instruments)), True)
+        self.isolated_e8 = dict.fromkeys(range(len(instruments)), 0)  # money inside isolated positions
         self.open: dict[int, ClientOrder] = {}
         self.open_cloids: dict[str, int] = {}
         self.records: OrderedDict[int, ClientOrder] = OrderedDict()  # ended and open, newest last
         self.record_cloids: dict[str, int] = {}
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
         self.n_requests = 0
+        self.ts_acted_ns = 0  # of the last request that the budget let pass
 
     # Orders.
 
@@ -161,7 +166,26 @@ class Account:
 
     def book(self, index: int, side: int, price_ticks: int, size_lots: int, fee: int) -> int:
         """Book an execution; returns the realised money without the fee."""
-        return int(book_fill(self.ledger["positions"][index], self.ledger, side, price_ticks, size_lots, fee))
+        held = self.position_lots(index)
+        closed = int(book_fill(self.ledger["positions"][index], self.ledger, side, price_ticks, size_lots, fee))
+        if not self.is_cross[index]:
+            self._book_isolated(index, held, side, price_ticks, size_lots)
+        return closed
+
+    def _book_isolated(self, index: int, held: int, side: int, price_ticks: int, size_lots: int) -> None:
+        """Move money between the account and an isolated position. held : lots before the execution
+
+        What is opened brings its initial margin along, what is closed takes its share of the money out; fees
+        are the account's. That the share goes by size is inferred (section 1.5 tells the sum only).
+        """
+        money = self.isolated_e8[index]
+        reduced = min(size_lots, abs(held)) if held * side < 0 else 0
+        if reduced:
+            money = money * (abs(held) - reduced) // abs(held)
+        unit = self.instruments[index].unit_value_e8
+        worth = int(notional_e8(price_ticks, size_lots - reduced, unit))
+        money += worth // self.leverage[index] - (worth if side == BUY else -worth)
+        self.isolated_e8[index] = money
 
     @property
     def volume_e8(self) -> int:
@@ -183,21 +207,26 @@ class Account:
         unit = self.instruments[index].unit_value_e8
         return int(notional_e8(mark_ticks, abs(self.position_lots(index)), unit))
 
-    def margin_used_e8(self, marks: list[int]) -> int:
-        """Return the initial margin of positions and of orders that would enlarge them."""
-        total = 0
-        for index, mark in enumerate(marks):
-            held = self.position_lots(index)
-            buys = [o for o in self.open.values() if o.index == index and o.is_buy]
-            sells = [o for o in self.open.values() if o.index == index and not o.is_buy]
-            long = max(0, held) + sum(o.open_lots for o in buys)
-            short = max(0, -held) + sum(o.open_lots for o in sells)
-            unit = self.instruments[index].unit_value_e8
-            total += int(notional_e8(mark, max(long, short), unit)) // self.leverage[index]
-        return total
+    def open_lots(self, index: int) -> tuple[int, int]:
+        """Return how much rests on an instrument: (to buy, to sell)."""
+        orders = [order for order in self.open.values() if order.index == index]
+        buys = sum(order.open_lots for order in orders if order.is_buy)
+        return buys, sum(order.open_lots for order in orders) - buys
 
-    def budget_left(self, cost: int, is_cancel: bool) -> bool:
-        """Return whether the address budget has room for `cost` more actions. source : section 6."""
+    # Budget.
+
+    def spend(self, cost: int, is_cancel: bool, now_ns: int) -> bool:
+        """Take requests out of the address budget; returns whether it has them. source : section 6
+
+        Over the budget a single request passes every so many seconds; that a batch is none is the stricter
+        reading. What is refused costs nothing and does not start that time anew.
+        """
         volume_usd = self.volume_e8 // E8
         limit = self.rules.cancel_budget(volume_usd) if is_cancel else self.rules.address_budget(volume_usd)
-        return self.n_requests + cost <= limit
+        rest_ns = self.rules.address_over_budget_interval_s * NS_PER_S
+        is_rested = cost <= 1 and now_ns >= self.ts_acted_ns + rest_ns
+        if self.n_requests + cost > limit and not is_rested:
+            return False
+        self.n_requests += cost
+        self.ts_acted_ns = now_ns
+        return True

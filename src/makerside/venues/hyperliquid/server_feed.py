@@ -4,15 +4,18 @@ Imports model and sim; no IO. Next: `server_venue.py`.
 """
 
 from collections import deque
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.model.event import Flag, Kind
+from makerside.model.event import Kind
 from makerside.model.instrument import Instrument
-from makerside.model.units import ASK, BID, NS_PER_MS
+from makerside.model.market import WINDOW_TICKS
+from makerside.model.units import ASK, BID, BUY, NS_PER_MS
 from makerside.sim.door import depth, level_t
+from makerside.sim.records import CLIENT_ORDERS_CAPACITY
 from makerside.venues.hyperliquid.codec import to_json
 from makerside.venues.hyperliquid.numbers import server_text
 from makerside.venues.hyperliquid.render import level, price_text, size_text, trade
@@ -22,8 +25,18 @@ from makerside.venues.hyperliquid.wire_market import Bbo, Book, Level, Trade
 
 NOBODY = "0x" + 40 * "0"  # the house has no address
 TRADES_KEPT = 500
+BOOK_LEVELS_MAX = WINDOW_TICKS + CLIENT_ORDERS_CAPACITY  # of one side: the house's and the clients'
 HOUSE_TRADE_IDS = 1 << 49  # above those of clients' trades
 LevelRows = NDArray[Any]
+
+
+class PrintPart(NamedTuple):
+    """What one trade of a print was: between two users, at one price."""
+
+    price_ticks: int
+    size_lots: int
+    trade_id: int
+    users: tuple[str, str] = (NOBODY, NOBODY)  # buyer, seller
 
 
 class Feed:
@@ -51,22 +64,24 @@ class Feed:
 
     def aggregated(self, exchanges: NDArray[Any], time_ms: int, figures: int, mantissa: int) -> Book:
         """Return the book in buckets of `mantissa` x 10^(digits - figures): bids down, asks up. Section 1.4."""
-        sides: list[list[Level]] = []
-        for side in (BID, ASK):
-            buckets: dict[int, list[int]] = {}
-            for row in self._rows(exchanges, side, len(self._levels[side])):
-                step = mantissa * 10 ** max(0, len(str(int(row["price_ticks"]))) - figures)
-                tick = int(row["price_ticks"]) // step * step
-                tick += step if side == ASK and tick < row["price_ticks"] else 0
-                bucket = buckets.setdefault(tick, [0, 0])
-                bucket[0] += int(row["size_lots"])
-                bucket[1] += int(row["n_orders"])
-            sides.append([level(self.instrument, tick, lots, n) for tick, (lots, n) in buckets.items()])
-        spread = "0.0"
-        if sides[0] and sides[1]:
-            rows = [self._rows(exchanges, side, 1)[0]["price_ticks"] for side in (BID, ASK)]
-            spread = price_text(self.instrument, int(rows[1] - rows[0]))
+        sides = [self._buckets(exchanges, side, figures, mantissa) for side in (BID, ASK)]
+        bid, ask = self.touch(exchanges)
+        spread = "0.0" if bid is None or ask is None else price_text(self.instrument, ask - bid)
         return Book(self.instrument.symbol, time_ms, (sides[0], sides[1]), spread=spread)
+
+    def _buckets(self, exchanges: NDArray[Any], side: int, figures: int, mantissa: int) -> list[Level]:
+        rows = np.zeros(BOOK_LEVELS_MAX, level_t)
+        buckets: dict[int, list[int]] = {}
+        for price, lots, n_orders in rows[: depth(exchanges, self.index, side, rows)].tolist():
+            step = mantissa * 10 ** max(0, len(str(price)) - figures)
+            tick = price // step * step
+            tick += step if side == ASK and tick < price else 0
+            if tick not in buckets and len(buckets) == self.rules.book_slow_levels:
+                break
+            bucket = buckets.setdefault(tick, [0, 0])
+            bucket[0] += lots
+            bucket[1] += n_orders
+        return [level(self.instrument, tick, lots, n) for tick, (lots, n) in buckets.items()]
 
     def _rows(self, exchanges: NDArray[Any], side: int, n_levels: int) -> LevelRows:
         rows: LevelRows = self._levels[side][:n_levels]
@@ -96,35 +111,44 @@ class Feed:
         if bid is not None and ask is not None:
             self.mark_ticks = (bid + ask) // 2
 
-    def house_trades(self, rows: NDArray[Any], last_side: int) -> None:
-        """Publish the house's prints. rows : (n,) event_t of this instrument's block"""
-        for row in rows[rows["kind"] == Kind.TRADE]:
-            if row["flags"] & Flag.UNKNOWN_SIDE:
-                is_buy = last_side >= 0
-            else:
-                is_buy = not row["flags"] & Flag.SELL
-            self.print(
-                int(row["ts_venue_ns"]) // NS_PER_MS, is_buy, int(row["price_ticks"]), int(row["size_lots"])
-            )
-
-    def print(
+    def house_trades(
         self,
+        rows: NDArray[Any],
+        sides: NDArray[Any],
         time_ms: int,
-        is_buy: bool,
-        price_ticks: int,
-        size_lots: int,
-        trade_id: int | None = None,
-        users: tuple[str, str] = (NOBODY, NOBODY),
+        parts: Mapping[int, Sequence[PrintPart]],
     ) -> None:
-        """Publish one print. is_buy : the aggressor bought;  users : buyer, seller"""
-        self.day_value += price_ticks * size_lots
-        self.day_lots += size_lots
-        if trade_id is None:
+        """Publish the house's prints.
+
+        rows, sides : (n,) event_t of this instrument's block; the aggressor of each print
+        time_ms     : of the block, which all its trades carry
+        parts       : by the number of the print, what clients had of it; what it went through comes on top
+        """
+        is_print = rows["kind"] == Kind.TRADE
+        for row, side in zip(rows[is_print], sides[is_print], strict=True):
+            is_buy = bool(side == BUY)
             self._n_house_trades += 1
-            trade_id = HOUSE_TRADE_IDS + (self.index << 36) + self._n_house_trades
-        one = trade(self.instrument, time_ms, is_buy, price_ticks, size_lots, trade_id, users)
+            price, rest = int(row["price_ticks"]), int(row["size_lots"])
+            for part in parts.get(self._n_house_trades, ()):
+                rest -= part.size_lots if part.price_ticks == price else 0
+                self.print(time_ms, is_buy, part)
+            if rest > 0:
+                trade_id = HOUSE_TRADE_IDS + (self.index << 36) + self._n_house_trades
+                self.print(time_ms, is_buy, PrintPart(price, rest, trade_id))
+
+    def print(self, time_ms: int, is_buy: bool, part: PrintPart) -> None:
+        """Publish one trade. is_buy : the aggressor bought"""
+        self.day_value += part.price_ticks * part.size_lots
+        self.day_lots += part.size_lots
+        one = trade(
+            self.instrument, time_ms, is_buy, part.price_ticks, part.size_lots, part.trade_id, part.users
+        )
         self.trades.append(one)
         self.new_trades.append(one)
+
+    def end_block(self) -> None:
+        """Forget the block's prints: who did not listen does not hear of them later."""
+        self.new_trades = []
 
     def frames(
         self, exchanges: NDArray[Any], now_ns: int, wanted: set[str]
@@ -136,10 +160,8 @@ class Feed:
         time_ms = now_ns // NS_PER_MS
         symbol = self.instrument.symbol
         out: list[tuple[tuple[Any, ...], bytes]] = []
-        if self.new_trades:
-            if "trades" in wanted:
-                out.append((("trades", symbol), to_json(TradesFrame(tuple(self.new_trades)))))
-            self.new_trades = []
+        if self.new_trades and "trades" in wanted:
+            out.append((("trades", symbol), to_json(TradesFrame(tuple(self.new_trades)))))
         if "bbo" in wanted:
             bids, asks = self._sides(exchanges, 1)
             shown = (bids[0] if bids else None, asks[0] if asks else None)

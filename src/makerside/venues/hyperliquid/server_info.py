@@ -11,22 +11,17 @@ from makerside.model.units import E8
 from makerside.venues.hyperliquid import wire_info as ask
 from makerside.venues.hyperliquid.codec import Malformed
 from makerside.venues.hyperliquid.numbers import server_text
-from makerside.venues.hyperliquid.render import size_text
 from makerside.venues.hyperliquid.server_accounts import Account, ClientOrder
+from makerside.venues.hyperliquid.server_margin import clearinghouse, money
 from makerside.venues.hyperliquid.server_venue import LocalVenue
 from makerside.venues.hyperliquid.wire_account import (
-    AssetPosition,
     ClearinghouseState,
     FeeSchedule,
     FeeTiers,
     Fill,
     FoundOrder,
-    FundingTotals,
-    Leverage,
     MakerTier,
-    MarginSummary,
     OrderRecord,
-    Position,
     RateLimit,
     SpotState,
     UnknownOrder,
@@ -37,11 +32,6 @@ from makerside.venues.hyperliquid.wire_account import (
 from makerside.venues.hyperliquid.wire_market import AssetContext, Book, VenueStatus
 
 FILLS_PER_ANSWER = 2_000  # section 1.5
-
-
-def money(amount_e8: int) -> str:
-    """Return money as the venue writes it."""
-    return server_text(amount_e8, 8)
 
 
 class InfoDesk:
@@ -127,10 +117,12 @@ class InfoDesk:
         if index is None:
             return None
         feed, venue = self.venue.feeds[index], self.venue
-        if request.significant_figures is None:
+        if request.significant_figures is None and request.mantissa is None:
             return feed.book(venue.exchanges, venue.now_ms, venue.rules.book_slow_levels)
         if request.significant_figures not in (2, 3, 4, 5) or request.mantissa not in (None, 1, 2, 5):
             raise Malformed("nSigFigs must be 2 to 5, mantissa 1, 2 or 5")
+        if request.mantissa is not None and request.significant_figures != 5:
+            raise Malformed("mantissa goes with 5 nSigFigs only")
         return feed.aggregated(
             venue.exchanges, venue.now_ms, request.significant_figures, request.mantissa or 1
         )
@@ -211,66 +203,9 @@ class InfoDesk:
         schedule = FeeSchedule(rate(taker), rate(maker), FeeTiers(tiers, mm), rate(rules.referral_discount))
         return UserFees((), schedule, rate(taker), rate(maker), rate(spot_taker), rate(spot_maker))
 
-    # Margin. source : section 1.5 (the algebra of clearinghouseState)
-
     def _clearinghouse(self, request: ask.ClearinghouseRequest) -> ClearinghouseState:
-        account = self._account(request.user)
-        marks = self.venue.marks
-        positions, notional, raw = [], 0, 0
-        used = maintenance = value = 0
-        if account is not None:
-            value = account.value_e8(marks)
-            raw = value
-            for index, mark in enumerate(marks):
-                held = account.position_lots(index)
-                if held == 0 or not self._in_dex(index, request.dex):
-                    continue
-                worth = account.position_value_e8(index, mark)
-                notional += worth
-                raw -= worth if held > 0 else -worth
-                used += worth // account.leverage[index]
-                maintenance += worth // (2 * self.venue.instruments[index].max_leverage)
-                positions.append(self._position(account, index, mark, worth))
-        summary = MarginSummary(money(value), money(notional), money(raw), money(used))
-        return ClearinghouseState(
-            asset_positions=tuple(positions),
-            cross_margin_summary=summary,
-            withdrawable=money(max(0, value - max(used, notional // 10))),
-            margin_summary=summary,
-            cross_maintenance_margin_used=money(maintenance),
-            time=self.venue.now_ms,
-        )
-
-    def _position(self, account: Account, index: int, mark: int, worth: int) -> AssetPosition:
-        instrument = self.venue.instruments[index]
-        held = account.position_lots(index)
-        leverage = account.leverage[index]
-        cost = int(account.ledger["positions"][index]["cost_e8"])
-        entry = Decimal(cost) / (abs(held) * instrument.unit_value_e8) * instrument.tick_size
-        unrealized = account.unrealized_e8(index, mark)
-        margin = worth // leverage
-        kind: Any = "cross" if account.is_cross[index] else "isolated"
-        raw_usd = None if kind == "cross" else money(margin - (worth if held > 0 else -worth))
-        return AssetPosition(
-            Position(
-                coin=instrument.symbol,
-                position=size_text(instrument, held),
-                leverage=Leverage(kind, leverage, raw_usd),
-                entry_price=_rounded(entry, instrument.tick_decimals + 2),
-                position_value=money(worth),
-                unrealized_pnl=money(unrealized),
-                return_on_equity=_rounded(Decimal(unrealized * leverage) / max(1, cost), 10),
-                liquidation_price=None,
-                margin_used=money(margin),
-                max_leverage=instrument.max_leverage,
-                cum_funding=FundingTotals("0.0", "0.0", "0.0"),
-            ),
-            "oneWay",
-        )
-
-
-def _rounded(value: Decimal, decimals: int) -> str:
-    return server_text(int(value.scaleb(decimals).to_integral_value()), decimals)
+        indexes = [i for i in range(len(self.venue.instruments)) if self._in_dex(i, request.dex)]
+        return clearinghouse(self._account(request.user), self.venue.marks, indexes, self.venue.now_ms)
 
 
 def _empty_context() -> AssetContext:

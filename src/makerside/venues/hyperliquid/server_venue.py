@@ -7,30 +7,31 @@ each batch order by order. Answers, order updates, fills, trades and books leave
 Imports model, core, sim. Next: `server_info.py` (questions), `server.py` (HTTP and WebSocket).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from makerside.model.errors import ConfigError
-from makerside.model.event import Kind, Reason
+from makerside.model.event import Reason
 from makerside.model.instrument import Instrument
 from makerside.model.units import BUY, NS_PER_MS, SELL
-from makerside.sim.door import cancel, feed_house, place
+from makerside.sim.door import cancel, feed_house_sides, place
 from makerside.sim.records import CLIENTS_CAPACITY
 from makerside.sim.source import Source
 from makerside.venues.hyperliquid import reasons
-from makerside.venues.hyperliquid.codec import Malformed, to_json
 from makerside.venues.hyperliquid.meta import Universe
 from makerside.venues.hyperliquid.meta_render import render_meta
-from makerside.venues.hyperliquid.numbers import server_text, steps_of
-from makerside.venues.hyperliquid.render import bbo_text, fill, order_update, size_text
+from makerside.venues.hyperliquid.numbers import server_text
+from makerside.venues.hyperliquid.render import bbo_text, size_text
 from makerside.venues.hyperliquid.rules import Rules, block_class
 from makerside.venues.hyperliquid.server_accounts import Account, ClientOrder, NonceSet
-from makerside.venues.hyperliquid.server_feed import NOBODY, Feed
-from makerside.venues.hyperliquid.server_rules import flags_of, why_refused
-from makerside.venues.hyperliquid.wire_account import Fill, OrderUpdate
+from makerside.venues.hyperliquid.server_feed import Feed
+from makerside.venues.hyperliquid.server_margin import Margin
+from makerside.venues.hyperliquid.server_reports import Frames, Reporter
+from makerside.venues.hyperliquid.server_rules import Refusal, flags_of, read_limits, why_refused
 from makerside.venues.hyperliquid.wire_actions import (
     DEFAULT,
     SUCCESS,
@@ -48,16 +49,8 @@ from makerside.venues.hyperliquid.wire_actions import (
     UpdateLeverage,
     accepted,
 )
-from makerside.venues.hyperliquid.wire_frames import (
-    OrderUpdatesFrame,
-    UserEvents,
-    UserFills,
-    UserFillsFrame,
-    UserFrame,
-)
 
 FIRST_OID = 1_000_000
-Frames = list[tuple[tuple[Any, ...], bytes]]
 Answer = Callable[[ExchangeResponse], None]
 
 
@@ -69,14 +62,7 @@ class Waiting:
     account: Account
     action: Action
     answer: Answer
-
-
-@dataclass(slots=True)
-class BlockNews:
-    """What a block told an account."""
-
-    updates: list[OrderUpdate] = field(default_factory=list)
-    fills: list[Fill] = field(default_factory=list)
+    expires_after_ms: int | None = None
 
 
 class LocalVenue:
@@ -104,9 +90,8 @@ class LocalVenue:
         self.agents: dict[str, str] = {}  # agent -> master
         self.nonces: dict[str, NonceSet] = {}
         self.now_ns = 0
-        self._by_client: dict[int, Account] = {}
+        self._reporter = Reporter(instruments, exchanges, self.feeds)
         self._waiting: list[Waiting] = []
-        self._news: dict[str, BlockNews] = {}
         self._next_oid = FIRST_OID
         self._n_arrived = 0
 
@@ -129,95 +114,88 @@ class LocalVenue:
             raise ConfigError(f"--fund {address}: this exchange takes {CLIENTS_CAPACITY} accounts")
         account = Account(address, len(self.accounts), cash_e8, self.instruments, self.rules)
         self.accounts[address] = account
-        self._by_client[account.client] = account
+        self._reporter.admit(account)
         return account
 
-    def signer_account(self, address: str) -> Account | None:
-        """Return the account that an address may act for: its own, or its master's."""
-        return self.accounts.get(self.agents.get(address, address))
-
-    def submit(self, account: Account, action: Action, answer: Answer) -> None:
-        """Queue an authorised action for the next block."""
+    def submit(
+        self, account: Account, action: Action, answer: Answer, expires_after_ms: int | None = None
+    ) -> None:
+        """Queue an authorised action for the next block, which refuses it when it has expired by then."""
         tifs = [order.kind.limit.tif if order.kind.limit else "Gtc" for order in getattr(action, "orders", ())]
         kind = str(action.__struct_config__.tag)
         self._n_arrived += 1
-        self._waiting.append(Waiting((block_class(kind, tifs), self._n_arrived), account, action, answer))
+        place_in_block = (block_class(kind, tifs), self._n_arrived)
+        self._waiting.append(Waiting(place_in_block, account, action, answer, expires_after_ms))
 
     # Blocks.
 
-    def run_block(self, now_ns: int, wanted: dict[int, set[str]]) -> Frames:
+    def run_block(self, now_ns: int, wanted: dict[int, set[str]], wall_ms: int | None = None) -> Frames:
         """Advance to a time: house, then waiting actions; returns the frames by channel key.
 
-        wanted : per instrument, which public channels somebody listens to
+        wanted  : per instrument, which public channels somebody listens to
+        wall_ms : the block's time for what clients date by their own clocks, which differs from `now_ns` in
+                  a market that is replayed; None when it does not
         """
         self.now_ns = max(now_ns, self.now_ns)
+        self._reporter.now_ms = self.now_ms
+        block_ms = self.now_ms if wall_ms is None else wall_ms
         rows = self.source.take(self.now_ns)
         if len(rows):
             self._house(rows)
         for feed in self.feeds:
             feed.update_mark(self.exchanges)
         waiting, self._waiting = sorted(self._waiting, key=lambda one: one.order), []
-        answers = [(one.answer, self._execute(one.account, one.action)) for one in waiting]
-        frames = self._private_frames()
+        answers = [(one.answer, self._execute(one, block_ms)) for one in waiting]
+        frames = self._reporter.frames()
         for index, channels in wanted.items():
             frames += self.feeds[index].frames(self.exchanges, self.now_ns, channels)
+        for feed in self.feeds:
+            feed.end_block()
         for answer, response in answers:
             answer(response)
         return frames
 
     def _house(self, rows: NDArray[Any]) -> None:
-        feed_house(self.exchanges, rows)
-        for index, feed in enumerate(self.feeds):
-            mine = rows if len(self.feeds) == 1 else rows[rows["instrument"] == index]
-            feed.house_trades(mine, int(self.exchanges[index]["last_trade_side"]))
-            self._collect(index)
-
-    def _private_frames(self) -> Frames:
-        news, self._news = self._news, {}
-        frames: Frames = []
-        for user, told in news.items():
-            if told.updates:
-                frames.append((("orderUpdates", user), to_json(OrderUpdatesFrame(tuple(told.updates)))))
-            if told.fills:
-                fills = tuple(told.fills)
-                frames.append((("userFills", user), to_json(UserFillsFrame(UserFills(user, fills)))))
-                frames.append((("userEvents", user), to_json(UserFrame(UserEvents(fills=fills)))))
-        return frames
+        sides = np.zeros(len(rows), np.int64)
+        feed_house_sides(self.exchanges, rows, sides)
+        for index in range(len(self.feeds)):
+            mine = rows["instrument"] == index
+            self._reporter.house(index, rows[mine], sides[mine])
 
     # Actions.
 
-    def _execute(self, account: Account, action: Action) -> ExchangeResponse:
+    def _execute(self, one: Waiting, block_ms: int) -> ExchangeResponse:
+        account, action = one.account, one.action
+        if one.expires_after_ms is not None and one.expires_after_ms < block_ms:
+            account.n_requests += self.rules.expired_action_cost
+            return Refused(f"Action expired: expiresAfter {one.expires_after_ms} is before {block_ms}")
         if isinstance(action, PlaceOrders):
-            return self._place_all(account, action)
+            refused = self._refused_whole(account, len(action.orders))
+            return refused or accepted("order", [self._place(account, order) for order in action.orders])
         if isinstance(action, CancelOrders):
-            targets = [(one.asset, account.open.get(one.venue_order_id)) for one in action.cancels]
-            return self._cancel_all(account, targets)
+            targets = [(one.asset, one.venue_order_id) for one in action.cancels]
+            return self._cancel_all(account, targets, account.open.get)
         if isinstance(action, CancelOrdersByCloid):
             cloids = [(one.asset, one.cloid.lower()) for one in action.cancels]
-            oids = [(asset, account.open_cloids.get(cloid, -1)) for asset, cloid in cloids]
-            return self._cancel_all(account, [(asset, account.open.get(oid)) for asset, oid in oids])
+            return self._cancel_all(
+                account, cloids, lambda it: account.open.get(account.open_cloids.get(it, -1))
+            )
         if isinstance(action, UpdateLeverage):
             return self._set_leverage(account, action)
         if isinstance(action, Noop):
-            return DEFAULT
+            return self._refused_whole(account, 1) or DEFAULT
         kind = str(action.__struct_config__.tag)
         return Refused(f"{kind} is not available on this exchange yet")
 
-    def _over_budget(self, account: Account, cost: int, is_cancel: bool) -> Refused | None:
-        if account.budget_left(cost, is_cancel):
-            account.n_requests += cost
+    def _refused_whole(self, account: Account, cost: int, is_cancel: bool = False) -> Refused | None:
+        """Return why an action is refused as a whole, which costs nothing; else take its cost. Section 6."""
+        if cost > self.rules.action_weight_max:
+            return Refused(f"Signed action over weight limit of {self.rules.action_weight_max}.")
+        if account.spend(cost, is_cancel, self.now_ns):
             return None
         cap = self.rules.address_budget(account.volume_e8 // 10**8)
         volume = f"{account.volume_e8 / 1e8:.2f}"
         return Refused(reasons.address_budget_text(account.n_requests + cost, cap, volume))
-
-    def _place_all(self, account: Account, action: PlaceOrders) -> ExchangeResponse:
-        refused = self._over_budget(account, len(action.orders), is_cancel=False)
-        if refused is not None:
-            return refused
-        if len(action.orders) > self.rules.action_weight_max:
-            return Refused(f"Signed action over weight limit of {self.rules.action_weight_max}.")
-        return accepted("order", [self._place(account, order) for order in action.orders])
 
     def _place(self, account: Account, order: Order) -> Status:
         """Check and place one order; the checks stand in the order of section 10, point 5."""
@@ -225,27 +203,28 @@ class LocalVenue:
         if index is None:
             return Status(error=f"Order has invalid asset. asset={order.asset}")
         instrument = self.instruments[index]
-        try:
-            price = steps_of(order.price, instrument.tick_decimals)
-        except Malformed:
-            return Status(error="Order has invalid price.")
-        try:
-            lots = steps_of(order.size, instrument.lot_decimals)
-        except Malformed:
-            return Status(error="Order has invalid size.")
-        reason = why_refused(self, account, order, index, price, lots)
-        if reason is not None:
-            return Status(error=reason)
-        side = BUY if order.is_buy else SELL
-        flags = flags_of(order)
+        limits = read_limits(order, instrument.tick_decimals, instrument.lot_decimals)
+        if isinstance(limits, Refusal):
+            return Status(error=limits.text)
+        refusal = why_refused(self, account, order, index, limits)
+        if refusal is not None and not refusal.status:
+            return Status(error=refusal.text)
+        price, lots = limits.price_ticks, limits.size_lots
         oid = self._next_oid
         self._next_oid += 1
         cloid = order.cloid.lower() if order.cloid else None
+        flags = flags_of(order)
         record = ClientOrder(oid, index, order.is_buy, price, lots, lots, self.now_ms, cloid, flags)
+        if refusal is not None:
+            shown = record if limits.is_on_tick else replace(record, price_text=order.price)
+            account.add(shown)
+            self._reporter.tell_state(account, shown, refusal.status)
+            return Status(error=refusal.text)
         account.add(record)
+        side = BUY if order.is_buy else SELL
         touch = self.feeds[index].touch(self.exchanges)
         place(self.exchanges, index, self.now_ns, oid, account.client, side, price, lots, flags)
-        self._collect(index)
+        self._reporter.collect(index)
         return self._status(record, instrument, touch)
 
     def _status(
@@ -266,19 +245,24 @@ class LocalVenue:
         bbo = bbo_text(instrument, bid or 0, ask or 0)
         return Status(error=reasons.order_error_text(reason, instrument.venue_id, bbo=bbo))
 
-    def _cancel_all(self, account: Account, targets: list[tuple[int, ClientOrder | None]]) -> ExchangeResponse:
-        refused = self._over_budget(account, len(targets), is_cancel=True)
+    def _cancel_all(
+        self,
+        account: Account,
+        targets: Sequence[tuple[int, int | str]],
+        find: Callable[[Any], ClientOrder | None],
+    ) -> ExchangeResponse:
+        """Cancel one after the other. targets : (asset, id);  find : id -> order while it is open"""
+        refused = self._refused_whole(account, len(targets), is_cancel=True)
         if refused is not None:
             return refused
-        if len(targets) > self.rules.action_weight_max:
-            return Refused(f"Signed action over weight limit of {self.rules.action_weight_max}.")
         statuses: list[Status | str] = []
-        for asset, order in targets:
+        for asset, identity in targets:
+            order = find(identity)
             if order is None or self.instruments[order.index].venue_id != asset:
                 statuses.append(Status(error=reasons.too_late_text(asset)))
                 continue
             cancel(self.exchanges, order.index, self.now_ns, account.client, order.oid)
-            self._collect(order.index)
+            self._reporter.collect(order.index)
             statuses.append(SUCCESS)
         return accepted("cancel", statuses)
 
@@ -286,72 +270,15 @@ class LocalVenue:
         index = self.index_of_id.get(action.asset)
         if index is None or not 1 <= action.leverage <= self.instruments[index].max_leverage:
             return Refused("Invalid leverage value")
+        refused = self._refused_whole(account, 1)
+        if refused is not None:
+            return refused
+        before = account.leverage[index]
         account.leverage[index] = action.leverage
-        account.is_cross[index] = action.is_cross
+        if action.leverage < before and Margin(account, self.marks).free < 0:
+            account.leverage[index] = before
+            return Refused("Insufficient margin to change leverage")
+        if account.is_cross[index] != action.is_cross:
+            account.is_cross[index] = action.is_cross
+            account.isolated_e8[index] = 0 if action.is_cross else Margin(account, self.marks).initial(index)
         return DEFAULT
-
-    # Reports of the simulated exchange.
-
-    def _collect(self, index: int) -> None:
-        """Take the reports of one exchange into the accounts and the block's news."""
-        exchange = self.exchanges[index]
-        n = int(exchange["n_reports"])
-        for report in exchange["reports"][:n]:
-            account = self._by_client[int(report["client"])]
-            order = account.records[int(report["order_id"])]
-            if report["kind"] == Kind.FILL:
-                self._on_fill(index, account, order, report)
-            else:
-                self._on_state(account, order, report)
-        exchange["n_reports"] = 0
-
-    def _on_fill(self, index: int, account: Account, order: ClientOrder, report: Any) -> None:
-        instrument = self.instruments[index]
-        price, lots = int(report["price_ticks"]), int(report["size_lots"])
-        is_taker, trade_id = bool(report["is_taker"]), int(report["trade_id"])
-        before = account.position_lots(index)
-        fee = int(report["fee_e8"])
-        closed = account.book(index, BUY if order.is_buy else SELL, price, lots, fee)
-        order.open_lots = int(report["open_lots"])
-        order.filled_lots += lots
-        order.filled_value += price * lots
-        told = fill(
-            instrument,
-            self.now_ms,
-            order.is_buy,
-            price,
-            lots,
-            before,
-            closed,
-            order.oid,
-            trade_id,
-            is_taker,
-            fee,
-            order.cloid,
-        )
-        account.fills.append(told)
-        self._told(account).fills.append(told)
-        self._tell_state(account, order, "filled" if order.open_lots == 0 else "open")
-        if is_taker or not report["is_print"]:
-            users = (account.address, NOBODY) if order.is_buy else (NOBODY, account.address)
-            is_buy = order.is_buy if is_taker else not order.is_buy
-            self.feeds[index].print(self.now_ms, is_buy, price, lots, trade_id, users)
-
-    def _on_state(self, account: Account, order: ClientOrder, report: Any) -> None:
-        kind, reason = Kind(int(report["kind"])), Reason(int(report["reason"]))
-        if kind == Kind.ORDER_ACK:
-            order.open_lots = int(report["open_lots"])
-            self._tell_state(account, order, "open")
-            return
-        order.open_lots = int(report["size_lots"]) if kind != Kind.ORDER_REJECT else order.size_lots
-        self._tell_state(account, order, reasons.order_status(kind, reason))
-
-    def _tell_state(self, account: Account, order: ClientOrder, status: str) -> None:
-        order.status, order.status_ms = status, self.now_ms
-        if status != "open":
-            account.end(order)
-        update = order_update(order.as_open(self.instruments[order.index]), status, self.now_ms)
-        self._told(account).updates.append(update)
-
-    def _told(self, account: Account) -> BlockNews:
-        return self._news.setdefault(account.address, BlockNews())

@@ -281,7 +281,8 @@ def decode_exchange(body: Buffer) -> ExchangeRequest:
     envelope = read(_ENVELOPE, body)
     received = read(_MAPPING, bytes(envelope.action))
     typed: Action | dict[str, Any] = received
-    if received.get("type") not in USER_SIGNED:
+    kind = received.get("type")
+    if not isinstance(kind, str) or kind not in USER_SIGNED:
         typed = read(_ACTION, bytes(envelope.action))
     return ExchangeRequest(
         typed, received, envelope.nonce, envelope.signature, envelope.vault, envelope.expires_after_ms
