@@ -129,7 +129,6 @@ class TestStrangers:
 
         run(test)
 
-    @pytest.mark.xfail(strict=True, reason="leftovers are cancelled in one action, which takes 200")
     def test_any_number_of_leftovers_is_cancelled(self, tmp_path):
         async def test(desk, server, client):
             mine = [desk.order("B", "63000", "0.001", "Alo", cloid=cloid_of_ours(i)) for i in range(201)]
@@ -140,9 +139,6 @@ class TestStrangers:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="the account is read before leftovers are cancelled, and not again after"
-    )
     def test_a_leftover_that_fills_before_it_is_cancelled_is_in_the_ledger(self, tmp_path, monkeypatch):
         cancel = HyperliquidClient.cancel_leftovers
 
@@ -234,9 +230,6 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="an agent's own address is taken for an account: it hears of nothing"
-    )
     def test_an_agent_without_a_named_account_is_refused(self, tmp_path):
         async def test(desk, server, client):
             agent = fresh_key()
@@ -249,9 +242,6 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="nobody checks whose agent the key is: it trades on the other account"
-    )
     def test_an_agent_of_another_account_is_refused(self, tmp_path):
         async def test(desk, server, client):
             agent = fresh_key()
@@ -268,9 +258,6 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="a wrong key ends as the venue's refusal (exit 3), not as the user's mistake"
-    )
     def test_a_wrong_key_is_the_users_mistake(self, tmp_path):
         async def test(desk, server, client):
             stranger = fresh_key()
@@ -346,9 +333,6 @@ STATE_WITH_ISOLATED = {
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cash is taken from the cross margin, which isolated positions are no part of"
-)
 def test_cash_counts_the_money_of_isolated_positions(monkeypatch):
     """Section 1.5: the account's value is 1,000, of which 133 are the isolated position's."""
 

@@ -66,8 +66,8 @@ def parse_fund(text: str) -> tuple[str, Decimal]:
     try:
         usd = Decimal(amount)
     except ArithmeticError:
-        usd = Decimal(-1)
-    if not equals or not is_address or not 0 < usd <= FUND_MAX_USD:
+        usd = Decimal("nan")
+    if not equals or not is_address or not usd.is_finite() or not 0 < usd <= FUND_MAX_USD:
         raise ConfigError(
             f"--fund {text}: write it as 0x<40 hex digits>=USD, USD above 0 and at most {FUND_MAX_USD}"
         )
@@ -110,6 +110,11 @@ def open_source(
     from makerside.sim.market_models import load_model
     from makerside.sim.synthetic import open_market
 
+    if not options.symbols:
+        raise ConfigError(f"--symbols: none is given; the synthetic market lists {', '.join(LISTED)}")
+    for symbol in options.symbols:
+        if options.symbols.count(symbol) > 1:
+            raise ConfigError(f"--symbols: {symbol} is given twice; give each symbol once")
     model = load_model("btc")
     instruments = [listed_instrument(symbol, i, rules) for i, symbol in enumerate(options.symbols)]
     states = [
