@@ -1,8 +1,11 @@
 """The local exchange as a process of its own: synthetic or recorded market, for any client."""
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,7 +48,11 @@ FUND_MAX_USD = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ExchangeOptions:
-    """What to serve. data : recordings, one symbol each; empty for the synthetic market"""
+    """What to serve.
+
+    data         : recordings, one symbol each; empty for the synthetic market
+    has_lifeline : end when standard input ends: whoever holds its other end is gone, however it ended
+    """
 
     port: int = 0
     data: tuple[Path, ...] = ()
@@ -54,6 +61,7 @@ class ExchangeOptions:
     seed: int = SEED
     queue: str = "log_prob"
     funds: tuple[tuple[str, Decimal], ...] = ()
+    has_lifeline: bool = False
 
 
 def parse_fund(text: str) -> tuple[str, Decimal]:
@@ -165,6 +173,14 @@ def _venue_symbol(symbol: str) -> str:
     return symbol
 
 
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Wait for the end of standard input; in a thread of its own, since it may be any kind of file."""
+    while os.read(0, 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the end came first
+        loop.call_soon_threadsafe(stop.set)
+
+
 async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     """Serve until SIGINT or SIGTERM. announce : takes the line that says that it is ready"""
     rules = rules_at(datetime.now(UTC).date())
@@ -179,8 +195,11 @@ async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     await server.start(options.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if options.has_lifeline:
+        threading.Thread(target=_watch_lifeline, args=(loop, stop), daemon=True).start()
+    else:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
     blocks = asyncio.create_task(server.run())
     waiting = asyncio.create_task(stop.wait())
     url = f"http://127.0.0.1:{server.port}"

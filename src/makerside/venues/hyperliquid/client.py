@@ -10,6 +10,7 @@ sends no snapshot (venue file, section 4.6). Next: `client_http.py`, `client_sta
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -89,7 +90,7 @@ class HyperliquidClient(HyperliquidHttp):
         self._awaits_stream = False  # a connection is up, and the venue has not confirmed our feeds yet
         self._needs_catch_up = asyncio.Event()
         self._is_closed = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._has_failed = asyncio.Event()
 
     # Before the start.
@@ -201,15 +202,18 @@ class HyperliquidClient(HyperliquidHttp):
             self._needs_catch_up.set()
 
     def _tell(self, n: int) -> None:
-        """Hand rows to the listener. Its errors end the run: the socket would log them and go on."""
+        """Hand rows to the listener. Its errors end the run: the socket would log them and connect again."""
         if self._is_closed:
             return
+        is_taken = False
         try:
             self.on_rows(n)
-        except Exception as error:  # noqa: BLE001 - kept for `run`, which raises it
-            self._is_closed = True
-            self._error = error
-            self._has_failed.set()
+            is_taken = True
+        finally:
+            if not is_taken:
+                self._is_closed = True
+                self._error = sys.exc_info()[1]
+                self._has_failed.set()
 
     def _lose_track(self) -> None:
         """From now on the stream may have kept something from us, until we have asked."""
