@@ -18,6 +18,7 @@ from makerside.model.run import JOURNAL_NAME, SUMMARY_NAME
 from makerside.research.replay import replay
 
 QUICK_S = 2.0
+BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 
 
 @contextlib.contextmanager
@@ -36,7 +37,7 @@ def summary_of(folder):
 
 
 class TestExchange:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+    @BOTH
     def test_it_stops_at_once_with_code_0(self, number):
         exchange = LocalExchange({key(41).address: 1_000})
         try:
@@ -104,6 +105,20 @@ def alive_in_group(group):
     return found
 
 
+class TestLifeline:
+    def test_an_exchange_ends_with_its_standard_input_and_leaves_ctrl_c_alone(self):
+        exchange = LocalExchange({key(41).address: 1_000}, "--lifeline", has_input=True)
+        try:
+            exchange.send(signal.SIGINT)
+            time.sleep(0.3)
+            assert exchange.process.poll() is None
+            exchange.process.stdin.close()
+            assert exchange.wait(QUICK_S) == 0
+            assert "Traceback" not in exchange.text
+        finally:
+            exchange.end()
+
+
 class TestKilledDemo:
     def test_its_exchange_ends_too(self, killed):
         assert killed[1]
@@ -115,23 +130,48 @@ class TestKilledDemo:
         assert 0 <= result.n_replayed - result.n_actions <= 12  # the last decision may not have been written
 
 
+class TestLive:
+    """A real bot with a key, told to stop as a person or a process manager does."""
+
+    @BOTH
+    def test_it_cancels_everything_and_says_so(self, exchange, tmp_path, number):
+        local = ("--set", "venue.network=local", "--set", f"venue.url={exchange.url}")
+        closer = ("--set", "half_spread_min_bps=0.1", "--set", "levels=3")
+        out = tmp_path / "out"
+        account = f"{31:064x}"  # of `FUNDED`
+        options = ("--allow-master-key", "--adopt", "--out", out)
+        with running("live", *local, *closer, *options, MAKERSIDE_KEY=account) as process:
+            quotes(process)
+            process.send_group(number)
+            assert process.wait() == 0, process.text
+        assert "Traceback" not in process.text
+        assert "orders left       0" in process.text
+        assert account not in process.text
+        summary = summary_of(out)
+        assert (summary["mode"], summary["orders_left"], summary["parity"]) == ("live", 0, True)
+        assert read_journal(out / JOURNAL_NAME).state_sha256 is not None
+
+
 class TestPaperAndRecord:
-    def test_paper(self, exchange, tmp_path):
+    @BOTH
+    def test_paper(self, exchange, tmp_path, number):
         with running("paper", "--url", exchange.url, "--out", tmp_path / "out") as process:
             process.wait_line(lambda line: "orders 2" in line)
-            process.send_group(signal.SIGTERM)
+            process.send_group(number)
             assert process.wait() == 0, process.text
             assert "Traceback" not in process.text
         summary = summary_of(tmp_path / "out")
         assert (summary["mode"], summary["orders_left"], summary["parity"]) == ("paper", 0, True)
 
-    def test_record(self, exchange, tmp_path):
+    @BOTH
+    def test_record(self, exchange, tmp_path, number):
         with running("record", "--url", exchange.url, "--out", tmp_path / "out") as process:
             process.wait_line(lambda line: line.strip().endswith(" rows"))
-            process.send_group(signal.SIGINT)
+            process.send_group(number)
             assert process.wait() == 0, process.text
             assert "Traceback" not in process.text
         assert " rows in " in process.text
+        assert len(read_journal(tmp_path / "out" / JOURNAL_NAME).rows) > 0
 
 
 def test_a_backtest_that_is_interrupted_keeps_what_it_has(tmp_path):
