@@ -92,6 +92,15 @@ class TestData:
     def test_every_command_that_reads_one_says_so(self, call, tmp_path, command):
         says(call(*command, tmp_path / "no.parquet"), "no.parquet", "no such file")
 
+    @pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"name": 5}'])
+    def test_a_market_model_that_is_none(self, call, tmp_path, recording, text):
+        if text is not None:
+            (tmp_path / "model.json").write_text(text)
+        says(call("data", "compare", recording, "--model", "model.json"), "model.json")
+
+    def test_a_market_model_of_no_package(self, call, recording):
+        says(call("data", "compare", recording, "--model", "nope"), "nope", "btc")
+
     def test_a_folder_that_holds_no_run(self, call, tmp_path):
         says(call("backtest", "--data", tmp_path), str(tmp_path), "holds no run")
 

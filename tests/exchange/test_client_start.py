@@ -10,12 +10,19 @@ from exchange.desk import Desk, placing
 from exchange.serving import fresh_key, key, serving, until
 from makerside.model.errors import ConfigError, MakersideError, UserError, VenueUnreachable
 from makerside.model.order import client_order_id
+from makerside.model.run import JOURNAL_NAME
 from makerside.net.clock import Clock
 from makerside.runtime.live import LiveOptions, run_live
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.cloid import cloid_text
+from makerside.venues.hyperliquid.server_info import InfoDesk
 from makerside.venues.hyperliquid.wire_account import ClearinghouseState
-from makerside.venues.hyperliquid.wire_info import ClearinghouseRequest, OpenOrdersRequest, decode_answer
+from makerside.venues.hyperliquid.wire_info import (
+    AccountModeRequest,
+    ClearinghouseRequest,
+    OpenOrdersRequest,
+    decode_answer,
+)
 
 OTHER = key(22)
 
@@ -268,6 +275,24 @@ class TestKeys:
         run(test)
 
 
+class TestAccountMode:
+    @pytest.mark.parametrize("mode", ["unifiedAccount", "portfolioMargin"])
+    def test_an_account_whose_cash_is_not_told_is_refused(self, tmp_path, monkeypatch, mode):
+        """Section 1.5: the per-DEX values, from which our ledger starts, mean nothing there."""
+        answer = InfoDesk.answer
+
+        def other(self, request):
+            return mode if isinstance(request, AccountModeRequest) else answer(self, request)
+
+        async def test(desk, server, client):
+            monkeypatch.setattr(InfoDesk, "answer", other)
+            error = await refusal(server, tmp_path / "run")
+            assert isinstance(error, UserError)
+            assert mode in str(error)
+
+        run(test)
+
+
 class TestReach:
     def test_no_exchange_at_the_url(self, tmp_path):
         async def main():
@@ -285,6 +310,15 @@ class TestReach:
                 await trade(server, tmp_path / "run", nothing, config=config)
 
         run(test)
+
+    def test_the_journal_of_an_earlier_run_is_kept(self, tmp_path):
+        async def test(desk, server, client):
+            for _ in range(3):
+                assert await trade(server, tmp_path / "run", nothing) == 0
+
+        run(test)
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["run", "run-1", "run-2"]
+        assert all((one / JOURNAL_NAME).exists() for one in tmp_path.iterdir())
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path):
         async def test(desk, server, client):

@@ -33,7 +33,9 @@ def live(
         bool,
         typer.Option("--i-understand-this-trades-real-money", help="Needed for mainnet."),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/live"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results; an earlier run in it is renamed.")
+    ] = Path("out/live"),
 ) -> None:
     """Trade on a venue: testnet by default, mainnet only with the flag that says what it does."""
     from makerside.cli.results import write_results

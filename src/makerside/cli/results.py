@@ -51,7 +51,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     lines.append(
         ("orders left", "not asked" if summary["orders_left"] is None else str(summary["orders_left"]))
     )
-    lines.append(("parity", "actions identical" if summary["parity"] else "ACTIONS DIFFER"))
+    lines.append(("parity", "actions identical" if summary["parity"] else "REPLAY DIFFERS"))
     lines.append(("actions sha256", summary["actions_sha256"]))
     for name, text in lines:
         typer.echo(f"{name:<18}{text}")

@@ -13,7 +13,7 @@ import structlog
 from makerside.config.secrets import KEY_VARIABLE
 from makerside.config.tree import Config
 from makerside.engine import opening_rows
-from makerside.journal.folder import write_timings
+from makerside.journal.folder import set_aside, write_timings
 from makerside.model.errors import UserError, VenueError, VenueRefused
 from makerside.model.order import OrderState
 from makerside.net.clock import Clock, wall_ns
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 EPOCHS = 1 << 12
 RESOLVE_S = 2.0
+# source : venue file, sections 1.5 and 6: in the other modes the values of clearinghouseState mean nothing
+PLAIN_MODES = ("disabled", "default")
 TIDY_TRIES = 3  # a cancel that the venue took needs no second one
 
 
@@ -72,6 +74,8 @@ async def run_live(
         await client.begin(state)
         facts = {"network": config.venue.network, "account": client.user, **(options.facts or {})}
         record = RunRecord(options.mode, config, client.instruments, mids, True, facts)
+        if options.mode == "live":
+            set_aside(out)  # the record of what happened to money is not overwritten
         with start_run(out, record) as journal:
             shell = Shell(record.engine(), journal, clock, client)
             client.on_rows = lambda n: shell.feed(client.rows[:n])
@@ -103,6 +107,12 @@ async def _tidy_up(client: HyperliquidClient, options: LiveOptions) -> AccountSt
     Returns the account as it is when nothing rests any more: a leftover may fill before it is cancelled.
     """
     await _check_key(client, options)
+    mode = await client.account_mode()
+    if mode not in PLAIN_MODES:
+        raise UserError(
+            f"account {client.user} is in the mode {mode}, in which its cash is not told per market; "
+            "set it to the standard mode (abstraction disabled)"
+        )
     state = await client.account_state()
     if state.strange_orders and not options.cancel_strangers:
         symbols = ", ".join(sorted({order.coin for order in state.strange_orders}))
@@ -222,12 +232,13 @@ async def _resolve(client: HyperliquidClient, shell: Shell) -> None:
 async def _questionable(client: HyperliquidClient, shell: Shell) -> list[tuple[int, Any]]:
     """Return (instrument, copy of the order) of what has to be asked for.
 
-    After news that were lost that is every order of which we think that it lives and the venue does not.
+    After news that were lost that is every order of which we think that it rests and the venue does not;
+    whatever is on its way has a deadline of its own.
     """
     resting = await client.open_identities() if client.has_doubts else None
-    return [
-        (instrument, order.copy())
-        for instrument, order in shell.active_orders()
-        if order["state"] == OrderState.UNKNOWN
-        or (resting is not None and int(order["client_order_id"]) not in resting)
-    ]
+
+    def is_questionable(order: Any) -> bool:
+        is_missing = resting is not None and int(order["client_order_id"]) not in resting
+        return order["state"] == OrderState.UNKNOWN or (is_missing and order["state"] == OrderState.RESTING)
+
+    return [(instrument, order.copy()) for instrument, order in shell.active_orders() if is_questionable(order)]

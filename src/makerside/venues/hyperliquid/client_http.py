@@ -65,6 +65,10 @@ class HyperliquidHttp:
         orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
         return account_state(state, orders, self.instruments)
 
+    async def account_mode(self) -> str:
+        """Return the account's abstraction mode; "disabled" and "default" are the standard one."""
+        return str(await self.ask(ask.AccountModeRequest(user=self.user)))
+
     async def key_role(self) -> KeyRole:
         """Return what our key is: an account of its own, which can withdraw, or somebody's API wallet."""
         assert self.signer is not None
