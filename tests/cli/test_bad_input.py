@@ -335,9 +335,14 @@ class TestReach:
     def test_no_exchange_there(self, call, command):
         says(call(command, "--url", "http://127.0.0.1:9"), "http://127.0.0.1:9", code=3)
 
-    @pytest.mark.parametrize("url", ["127.0.0.1:3001", "ftp://127.0.0.1", "nonsense"])
+    @pytest.mark.parametrize("url", ["127.0.0.1:3001", "ftp://127.0.0.1", "nonsense", "http://127.0.0.1:99999"])
     def test_a_url_that_is_none(self, call, url):
         says(call("paper", "--url", url), url, "http://")
+
+    @pytest.mark.parametrize("command", ["paper", "record", "live"])
+    def test_minutes_are_a_number(self, call, command):
+        for minutes in ("nan", "inf", "0"):
+            says(call(command, "--minutes", minutes), "--minutes")
 
     def test_a_symbol_that_the_venue_does_not_have(self, call, exchange):
         says(call("record", "--url", exchange.url, "--symbols", "NOPE"), "NOPE")

@@ -70,11 +70,12 @@ class TestDemo:
         assert (summary["orders_left"], summary["parity"]) == (0, True)
         assert "orders left       0" in process.text
 
-    def test_ctrl_c_in_a_terminal_ends_it_with_nothing_left(self, tmp_path):
-        """A terminal signals the whole foreground group: the bot and the exchange that it has started."""
+    @BOTH
+    def test_a_signal_to_the_whole_group_ends_it_with_nothing_left(self, tmp_path, number):
+        """As of a terminal's Ctrl-C, `timeout` or a process manager: the bot and the exchange hear it."""
         with running(*DEMO, tmp_path / "out") as process:
             quotes(process)
-            process.send_group(signal.SIGINT)
+            process.send_group(number)
             assert process.wait() == 0, process.text
         assert summary_of(tmp_path / "out")["orders_left"] == 0
 
@@ -106,10 +107,11 @@ def alive_in_group(group):
 
 
 class TestLifeline:
-    def test_an_exchange_ends_with_its_standard_input_and_leaves_ctrl_c_alone(self):
+    def test_an_exchange_ends_with_its_standard_input_and_leaves_signals_alone(self):
         exchange = LocalExchange({key(41).address: 1_000}, "--lifeline", has_input=True)
         try:
             exchange.send(signal.SIGINT)
+            exchange.send(signal.SIGTERM)
             time.sleep(0.3)
             assert exchange.process.poll() is None
             exchange.process.stdin.close()
@@ -142,7 +144,9 @@ class TestLive:
         options = ("--allow-master-key", "--adopt", "--out", out)
         with running("live", *local, *closer, *options, MAKERSIDE_KEY=account) as process:
             quotes(process)
-            process.send_group(number)
+            for _ in range(4):  # as `timeout` and impatient people do
+                process.send_group(number)
+                time.sleep(0.01)
             assert process.wait() == 0, process.text
         assert "Traceback" not in process.text
         assert "orders left       0" in process.text

@@ -38,7 +38,7 @@ def exchange(
     lifeline: Annotated[
         bool,
         typer.Option(
-            "--lifeline", help="End when standard input ends, and leave Ctrl-C to whoever holds its other end."
+            "--lifeline", help="End when standard input ends, and leave signals to whoever holds its other end."
         ),
     ] = False,
 ) -> None:
@@ -55,7 +55,8 @@ def exchange(
     if venue != "hyperliquid":
         raise ConfigError(f"--venue {venue}: this exchange speaks hyperliquid")
     if lifeline:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     if data and synthetic:
         raise ConfigError("--synthetic and --data: choose one")
     if queue not in QUEUES:

@@ -20,7 +20,8 @@ def live(
     strategy: StrategyOption = None,
     settings: SetOption = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", "-m", min=0.05, help="Stop after this long; default: Ctrl-C.")
+        float | None,
+        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
     ] = None,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over an open position that is there.")] = False,
     cancel_strangers: Annotated[

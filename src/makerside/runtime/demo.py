@@ -19,6 +19,7 @@ from makerside.runtime.until import until_stopped
 from makerside.venues.hyperliquid.signer import Signer
 
 READY_S = 60.0
+END_S = 10.0
 WORDS_BYTES = 4_096  # of its standard error are kept, for the message when it does not start
 _PIPE = asyncio.subprocess.PIPE
 
@@ -40,8 +41,8 @@ class DemoOptions:
 async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[dict[str, Any]]:
     """Start `makerside exchange` on a free port; yields what it says when it is ready; ends it afterwards.
 
-    Its standard input is its lifeline: it ends with this process also when that is killed, and a Ctrl-C of
-    the terminal, which reaches both, is left to the bot: it needs an exchange to cancel on.
+    Its standard input is its lifeline: it ends with this process also when that is killed. Signals that reach
+    both, from a terminal or a process manager, are left to the bot: it needs an exchange to cancel on.
 
     errors : UserError with the exchange's own words when it does not start
     """
@@ -60,12 +61,17 @@ async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[di
     if not options.data:
         command += ["--symbols", ",".join(options.symbols)]
     process = await asyncio.create_subprocess_exec(*command, stdin=_PIPE, stdout=_PIPE, stderr=_PIPE)
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
     last_words = bytearray()
     listening = asyncio.create_task(_listen(process.stderr, last_words))
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        if not line and process.returncode is None and not process.stdout.at_eof():
+            raise UserError(f"the local exchange did not start within {READY_S:.0f} s")
         if not line:
             await listening
             words = last_words.decode(errors="replace").strip()
@@ -75,9 +81,9 @@ async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[di
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         if process.returncode is None:
-            process.terminate()
+            process.stdin.close()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.communicate(), 10.0)
+                await asyncio.wait_for(process.wait(), END_S)
         if process.returncode is None:
             process.kill()
             await process.wait()

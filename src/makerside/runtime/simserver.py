@@ -182,7 +182,10 @@ def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Non
 
 
 async def serve(options: ExchangeOptions, announce: Any = print) -> None:
-    """Serve until SIGINT or SIGTERM. announce : takes the line that says that it is ready"""
+    """Serve until SIGINT or SIGTERM, or the end of the lifeline.
+
+    announce : takes the line that says that it is ready
+    """
     rules = rules_at(datetime.now(UTC).date())
     start_ns = wall_ns()
     instruments, source, facts = open_source(options, rules, start_ns)
@@ -195,11 +198,11 @@ async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     await server.start(options.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
     if options.has_lifeline:
         threading.Thread(target=_watch_lifeline, args=(loop, stop), daemon=True).start()
     else:
-        loop.add_signal_handler(signal.SIGINT, stop.set)
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
     blocks = asyncio.create_task(server.run())
     waiting = asyncio.create_task(stop.wait())
     url = f"http://127.0.0.1:{server.port}"

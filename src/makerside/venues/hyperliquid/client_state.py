@@ -28,6 +28,7 @@ from makerside.venues.hyperliquid.wire_account import (
 
 MAINNET_URL = "https://api.hyperliquid.xyz"
 TESTNET_URL = "https://api.hyperliquid-testnet.xyz"
+PORT_MAX = 65_535
 URL_EXAMPLE = "http://127.0.0.1:3001"
 
 
@@ -132,6 +133,7 @@ def network_url(network: str, url: str) -> str:
         return TESTNET_URL
     if not url:
         raise ConfigError(f"venue.url: a local network needs the exchange's URL, e.g. {URL_EXAMPLE}")
-    if not re.fullmatch(r"https?://[^/\s:@]+(:\d{1,5})?/?", url):
+    found = re.fullmatch(r"https?://[^/\s:@]+(?::(\d{1,5}))?/?", url)
+    if found is None or int(found[1] or 0) > PORT_MAX:
         raise ConfigError(f"venue.url: {url!r} is no URL; write it like {URL_EXAMPLE}")
     return url
