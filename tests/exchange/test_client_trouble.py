@@ -11,16 +11,27 @@ import pytest
 from exchange.bots import BOT, filter_frames, hurry, url_of
 from exchange.desk import cancelling
 from exchange.serving import serving, until
-from exchange.test_client_life import agree, hit_a_bid, loaded, market, orders_of, quoted, run_bot, truth_of
+from exchange.test_client_life import (
+    agree,
+    hit_a_bid,
+    loaded,
+    market,
+    orders_of,
+    quoted,
+    rows_of,
+    run_bot,
+    truth_of,
+)
 from makerside.model.event import Flag, Kind, event_t, order_detail_t
 from makerside.model.order import OrderState
 from makerside.net.clock import Clock
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.client_fills import BEGIN_MS, HOLD_TRIES, OVERLAP_MS, FillBook
 from makerside.venues.hyperliquid.client_http import FILLS_PER_ANSWER
-from makerside.venues.hyperliquid.codec import Malformed
+from makerside.venues.hyperliquid.codec import Malformed, to_json
 from makerside.venues.hyperliquid.server_info import InfoDesk
-from makerside.venues.hyperliquid.wire_account import Fill
+from makerside.venues.hyperliquid.wire_account import Fill, Funding
+from makerside.venues.hyperliquid.wire_frames import UserFundings, UserFundingsFrame
 from makerside.venues.hyperliquid.wire_info import UserFillsByTimeRequest
 
 
@@ -121,6 +132,34 @@ class TestLostNews:
             assert agree(shell, server)
 
         run_bot(tmp_path, during)
+
+
+class TestFunding:
+    """Payments have no id: those since the newest that was told are taken from the snapshot."""
+
+    def frame(self, is_snapshot, *times_ms):
+        told = tuple(Funding(at, "BTC", "0.5", "4.0", "0.0000125", 1) for at in times_ms)
+        return to_json(UserFundingsFrame(UserFundings(BOT.address, told, is_snapshot)))
+
+    def test_a_payment_is_booked_once(self):
+        async def main():
+            async with serving(market()) as (server, _):
+                client = await loaded(server)
+                state = await client.account_state()
+                await client.begin(state)
+                found = rows_of(client)
+                at = state.ts_venue_ms
+                client.on_frame(self.frame(True, at - 1, at))  # in the statement
+                assert found == []
+                client.on_frame(self.frame(True, at - 1, at, at + 5))  # charged since
+                client.on_frame(self.frame(False, at + 10))
+                client.on_frame(self.frame(True, at, at + 5, at + 10, at + 20))  # after a reconnect
+                times = [int(row["ts_venue_ns"]) // 10**6 for rows in found for row in rows[::2]]
+                assert times == [at + 5, at + 10, at + 20]
+                assert {int(rows[0]["kind"]) for rows in found} == {Kind.FUNDING}
+                await client.close()
+
+        asyncio.run(main())
 
 
 def fill_at(time_ms, trade_id):

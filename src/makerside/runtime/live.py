@@ -23,6 +23,7 @@ from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.client_state import AccountState, network_url, statement_rows
 from makerside.venues.hyperliquid.rules import rules_at
 from makerside.venues.hyperliquid.signer import Signer
+from makerside.venues.hyperliquid.watch import Feeds
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,9 @@ async def run_live(
         is_mainnet=config.venue.network == "mainnet",
     )
     try:
-        mids = await client.load(config.venue.symbols, rules_at(datetime.now(UTC).date()))
+        # The local exchange charges no funding and does not serve its channel.
+        feeds = Feeds(funding=config.venue.network != "local")
+        mids = await client.load(config.venue.symbols, rules_at(datetime.now(UTC).date()), feeds)
         state = await _tidy_up(client, options)
         if options.sets_leverage:
             await client.set_leverage(config.venue.leverage, config.venue.margin == "cross")

@@ -120,7 +120,9 @@ class HyperliquidClient(HyperliquidHttp):
 
     async def begin(self, state: AccountState) -> None:
         """Take a statement as the beginning: fills that it contains will not be told again."""
-        since_ms = self._fills.begin(state.ts_venue_ms or self.clock.now_ns() // NS_PER_MS)
+        ts_ms = state.ts_venue_ms or self.clock.now_ns() // NS_PER_MS
+        self.session.fundings_since_ms = ts_ms + 1
+        since_ms = self._fills.begin(ts_ms)
         self._fills.know(fill.trade_id for fill in await self.fills_since(since_ms))
 
     # While running.
@@ -193,13 +195,22 @@ class HyperliquidClient(HyperliquidHttp):
 
     def _take(self, n: int) -> None:
         if n:
-            if self.rows[0]["kind"] == Kind.FILL:
+            kind = self.rows[0]["kind"]
+            if kind == Kind.FILL:
                 self._fills.note(self.rows[:n])
+            elif kind == Kind.FUNDING:
+                self._note_funding(int(self.rows["ts_venue_ns"][:n:2].max()) // NS_PER_MS)
             self._tell(n)
         elif self._awaits_stream and self.session.is_subscribed:
             # Asked only now: whatever happens after the answer is told by the stream.
             self._awaits_stream = False
             self._needs_catch_up.set()
+
+    def _note_funding(self, newest_ms: int) -> None:
+        """After a reconnect, the snapshot tells the payments since this one."""
+        since_ms = self.session.fundings_since_ms
+        if since_ms is not None:
+            self.session.fundings_since_ms = max(since_ms, newest_ms + 1)
 
     def _tell(self, n: int) -> None:
         """Hand rows to the listener. Its errors end the run: the socket would log them and connect again."""

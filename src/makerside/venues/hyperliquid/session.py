@@ -78,6 +78,7 @@ class Session:
         # Fills of the first, "snapshot" frame: None drops them; otherwise those from this time on give rows.
         # The core remembers 256 trade ids, so the time must be near the last fill that was booked.
         self.snapshot_since_ms: int | None = None
+        self.fundings_since_ms: int | None = None  # likewise for payments, which have no id
         self.trade_age_ms_max = TRADE_AGE_MS_MAX
         self.last_message_ns: dict[str, int] = {}  # by feed: "l2Book BTC", "orderUpdates", "pong", ...
         self._followed = [Followed(index, instrument) for index, instrument in enumerate(instruments)]
@@ -294,7 +295,8 @@ class Session:
         if data.user.lower() != self.user:
             self.watch.n_ignored += 1
             return 0
-        fills = [fill for fill in data.fills if self._is_wanted(fill.time, data.is_snapshot)]
+        since_ms = self.snapshot_since_ms if data.is_snapshot else 0
+        fills = [fill for fill in data.fills if self._is_wanted(fill.time, since_ms)]
         return self._fills(fills, ts_local_ns, buffer)
 
     def _on_user(self, frame: frames.UserFrame, ts_local_ns: int, buffer: WriteBuffer) -> int:
@@ -311,10 +313,10 @@ class Session:
     def _on_fundings(self, frame: frames.UserFundingsFrame, ts_local_ns: int, buffer: WriteBuffer) -> int:
         data = frame.data
         self._check_length(2 * len(data.fundings))
-        end = 0
+        end, since_ms = 0, self.fundings_since_ms if data.is_snapshot else 0
         if data.user.lower() == self.user:
             for funding in data.fundings:
-                if self._is_wanted(funding.time, data.is_snapshot):
+                if self._is_wanted(funding.time, since_ms):
                     end = self._funding(funding, ts_local_ns, buffer, end)
         return self._close(buffer, end, PAIR_BYTES)
 
@@ -370,8 +372,8 @@ class Session:
             return at
         return write_funding(funding, followed, self.account, ts_local_ns, buffer, at)
 
-    def _is_wanted(self, time_ms: int, is_snapshot: bool) -> bool:
-        if not is_snapshot or (self.snapshot_since_ms is not None and time_ms >= self.snapshot_since_ms):
+    def _is_wanted(self, time_ms: int, since_ms: int | None) -> bool:
+        if since_ms is not None and time_ms >= since_ms:
             return True
         self.watch.n_old_fills += 1
         return False
