@@ -54,6 +54,10 @@ PING_S = 20.0  # the venue closes after 60 s of silence on our side
 SILENT_BOOK_NS = 5 * NS_PER_S
 EXPIRY_MARGIN_MS = 2_000  # block time may lag behind the wall
 CATCH_UP_RETRY_S = 1.0
+# The kind of a frame's first row as a byte of the buffer: a field of a record takes a microsecond.
+assert event_t.fields
+_KIND_AT = int(event_t.fields["kind"][1])
+_FILL, _FUNDING = int(Kind.FILL), int(Kind.FUNDING)
 
 
 class HyperliquidClient(HyperliquidHttp):
@@ -186,7 +190,7 @@ class HyperliquidClient(HyperliquidHttp):
             self._n_lost = self.session.watch.n_private_lost
             self._lose_track()
             self._needs_catch_up.set()
-        if n and self.rows[0]["kind"] == Kind.FILL and self._fills.is_holding:
+        if n and self.buffer[_KIND_AT] == _FILL and self._fills.is_holding:
             self._fills.hold(self.rows[:n])
             self._needs_catch_up.set()
         else:
@@ -195,10 +199,10 @@ class HyperliquidClient(HyperliquidHttp):
 
     def _take(self, n: int) -> None:
         if n:
-            kind = self.rows[0]["kind"]
-            if kind == Kind.FILL:
+            kind = self.buffer[_KIND_AT]
+            if kind == _FILL:
                 self._fills.note(self.rows[:n])
-            elif kind == Kind.FUNDING:
+            elif kind == _FUNDING:
                 self._note_funding(int(self.rows["ts_venue_ns"][:n:2].max()) // NS_PER_MS)
             self._tell(n)
         elif self._awaits_stream and self.session.is_subscribed:
