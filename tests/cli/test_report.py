@@ -22,7 +22,7 @@ def text(demo):
 def opened(demo, tmp_path_factory):
     """Return (document after its scripts have run, what the browser has logged)."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium here")
+        pytest.skip("the report is not opened: there is no `chromium` on the path (apt-get install chromium)")
     command = [
         CHROMIUM,
         "--headless",

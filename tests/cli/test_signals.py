@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from makerside.model.run import JOURNAL_NAME, SUMMARY_NAME
 from makerside.research.replay import replay
 
 QUICK_S = 2.0
+BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 
 
 @contextlib.contextmanager
@@ -35,7 +37,7 @@ def summary_of(folder):
 
 
 class TestExchange:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+    @BOTH
     def test_it_stops_at_once_with_code_0(self, number):
         exchange = LocalExchange({key(41).address: 1_000})
         try:
@@ -68,15 +70,12 @@ class TestDemo:
         assert (summary["orders_left"], summary["parity"]) == (0, True)
         assert "orders left       0" in process.text
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="Ctrl-C of a terminal reaches the local exchange too, which is gone before the bot cancels",
-    )
-    def test_ctrl_c_in_a_terminal_ends_it_with_nothing_left(self, tmp_path):
-        """A terminal signals the whole foreground group: the bot and the exchange that it has started."""
+    @BOTH
+    def test_a_signal_to_the_whole_group_ends_it_with_nothing_left(self, tmp_path, number):
+        """As of a terminal's Ctrl-C, `timeout` or a process manager: the bot and the exchange hear it."""
         with running(*DEMO, tmp_path / "out") as process:
             quotes(process)
-            process.send_group(signal.SIGINT)
+            process.send_group(number)
             assert process.wait() == 0, process.text
         assert summary_of(tmp_path / "out")["orders_left"] == 0
 
@@ -90,18 +89,39 @@ def killed(tmp_path_factory):
         process.process.kill()
         process.process.wait()
         deadline = time.monotonic() + 1.5
-        is_gone = False
-        while not is_gone and time.monotonic() < deadline:
+        while alive_in_group(process.process.pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-            try:
-                process.send_group(0)  # is there still anybody in the group?
-            except ProcessLookupError:
-                is_gone = True
+        is_gone = not alive_in_group(process.process.pid)
     return folder, is_gone
 
 
+def alive_in_group(group):
+    """Return the processes of a group that still run; one that has ended and waits to be reaped does not."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(pgrp) == group and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+class TestLifeline:
+    def test_an_exchange_ends_with_its_standard_input_and_leaves_signals_alone(self):
+        exchange = LocalExchange({key(41).address: 1_000}, "--lifeline", has_input=True)
+        try:
+            exchange.send(signal.SIGINT)
+            exchange.send(signal.SIGTERM)
+            time.sleep(0.3)
+            assert exchange.process.poll() is None
+            exchange.process.stdin.close()
+            assert exchange.wait(QUICK_S) == 0
+            assert "Traceback" not in exchange.text
+        finally:
+            exchange.end()
+
+
 class TestKilledDemo:
-    @pytest.mark.xfail(strict=True, reason="the exchange of a demo that was killed runs on, for nobody")
     def test_its_exchange_ends_too(self, killed):
         assert killed[1]
 
@@ -112,23 +132,50 @@ class TestKilledDemo:
         assert 0 <= result.n_replayed - result.n_actions <= 12  # the last decision may not have been written
 
 
+class TestLive:
+    """A real bot with a key, told to stop as a person or a process manager does."""
+
+    @BOTH
+    def test_it_cancels_everything_and_says_so(self, exchange, tmp_path, number):
+        local = ("--set", "venue.network=local", "--set", f"venue.url={exchange.url}")
+        closer = ("--set", "half_spread_min_bps=0.1", "--set", "levels=3")
+        out = tmp_path / "out"
+        account = f"{31:064x}"  # of `FUNDED`
+        options = ("--allow-master-key", "--adopt", "--out", out)
+        with running("live", *local, *closer, *options, MAKERSIDE_KEY=account) as process:
+            quotes(process)
+            for _ in range(4):  # as `timeout` and impatient people do
+                process.send_group(number)
+                time.sleep(0.01)
+            assert process.wait() == 0, process.text
+        assert "Traceback" not in process.text
+        assert "orders left       0" in process.text
+        assert account not in process.text
+        summary = summary_of(out)
+        assert (summary["mode"], summary["orders_left"], summary["parity"]) == ("live", 0, True)
+        assert read_journal(out / JOURNAL_NAME).state_sha256 is not None
+
+
 class TestPaperAndRecord:
-    def test_paper(self, exchange, tmp_path):
+    @BOTH
+    def test_paper(self, exchange, tmp_path, number):
         with running("paper", "--url", exchange.url, "--out", tmp_path / "out") as process:
             process.wait_line(lambda line: "orders 2" in line)
-            process.send_group(signal.SIGTERM)
+            process.send_group(number)
             assert process.wait() == 0, process.text
             assert "Traceback" not in process.text
         summary = summary_of(tmp_path / "out")
         assert (summary["mode"], summary["orders_left"], summary["parity"]) == ("paper", 0, True)
 
-    def test_record(self, exchange, tmp_path):
+    @BOTH
+    def test_record(self, exchange, tmp_path, number):
         with running("record", "--url", exchange.url, "--out", tmp_path / "out") as process:
             process.wait_line(lambda line: line.strip().endswith(" rows"))
-            process.send_group(signal.SIGINT)
+            process.send_group(number)
             assert process.wait() == 0, process.text
             assert "Traceback" not in process.text
         assert " rows in " in process.text
+        assert len(read_journal(tmp_path / "out" / JOURNAL_NAME).rows) > 0
 
 
 def test_a_backtest_that_is_interrupted_keeps_what_it_has(tmp_path):

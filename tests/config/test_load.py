@@ -144,9 +144,6 @@ def test_a_bad_setting_of_the_command_line_is_named(settings):
     assert settings[0].split("=")[0] in str(error.value)
 
 
-endless = pytest.mark.xfail(strict=True, reason="an infinite limit is taken, and the start fails without words")
-
-
 @pytest.mark.parametrize("key", ["risk.position_max_usd", "strategy.gamma_per_usd", "pacing.flush_ms"])
 @pytest.mark.parametrize("value", ["nan", "-inf"])
 def test_numbers_are_numbers(key, value):
@@ -155,7 +152,6 @@ def test_numbers_are_numbers(key, value):
         load(settings=[f"{key}={value}"], environment={})
 
 
-@endless
 @pytest.mark.parametrize("key", ["risk.position_max_usd", "strategy.gamma_per_usd", "risk.stale_s"])
 def test_numbers_are_finite(key):
     with pytest.raises(ConfigError, match=key):

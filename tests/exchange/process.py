@@ -41,10 +41,11 @@ def run(*arguments, wait_s=START_S, cwd=None, **variables):
 class Process:
     """A running command whose output is read while it runs. It leads a process group of its own."""
 
-    def __init__(self, *arguments, cwd=None, **variables):
+    def __init__(self, *arguments, cwd=None, has_input=False, **variables):
         command = [sys.executable, "-m", "makerside", *map(str, arguments)]
         self.process = subprocess.Popen(
             command,
+            stdin=subprocess.PIPE if has_input else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -176,10 +176,6 @@ class TestReconnect:
 
         run_bot(tmp_path, during)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="fills are asked for from the newest known one, which moves on while the first try fails",
-    )
     def test_they_are_found_also_when_the_first_question_fails(self, tmp_path, monkeypatch):
         """The venue refuses the first question after the reconnect; a fill comes in before the second."""
         hurry(monkeypatch, backoff_s=0.4)
@@ -209,10 +205,6 @@ class TestReconnect:
 
         run_bot(tmp_path, during)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="before the first fill everything since 1970 is asked for and booked: fills of earlier runs",
-    )
     def test_fills_of_an_earlier_run_are_not_booked_again(self, tmp_path, monkeypatch):
         hurry(monkeypatch)
 
@@ -298,9 +290,6 @@ class TestLostAnswers:
 
         run_bot(tmp_path, during)
 
-    @pytest.mark.xfail(
-        strict=True, reason="nobody looks at n_private_lost: a fill that cannot be read stays lost"
-    )
     def test_a_private_frame_that_cannot_be_read_is_made_good(self, tmp_path, monkeypatch):
         """A partial fill, so that nothing else asks about its order."""
         hurry(monkeypatch)
@@ -391,7 +380,6 @@ def test_without_a_connection_every_action_comes_back_as_not_sent(kind):
     asyncio.run(main())
 
 
-@pytest.mark.xfail(strict=True, reason="all actions of a decision go into one request, which takes 200")
 @pytest.mark.parametrize("kind", [ActionKind.PLACE, ActionKind.CANCEL])
 def test_any_number_of_actions_can_be_sent(kind):
     """Sixteen symbols with sixteen levels a side that stop at once cancel 512 orders."""

@@ -10,12 +10,19 @@ from exchange.desk import Desk, placing
 from exchange.serving import fresh_key, key, serving, until
 from makerside.model.errors import ConfigError, MakersideError, UserError, VenueUnreachable
 from makerside.model.order import client_order_id
+from makerside.model.run import JOURNAL_NAME
 from makerside.net.clock import Clock
 from makerside.runtime.live import LiveOptions, run_live
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.cloid import cloid_text
+from makerside.venues.hyperliquid.server_info import InfoDesk
 from makerside.venues.hyperliquid.wire_account import ClearinghouseState
-from makerside.venues.hyperliquid.wire_info import ClearinghouseRequest, OpenOrdersRequest, decode_answer
+from makerside.venues.hyperliquid.wire_info import (
+    AccountModeRequest,
+    ClearinghouseRequest,
+    OpenOrdersRequest,
+    decode_answer,
+)
 
 OTHER = key(22)
 
@@ -129,7 +136,6 @@ class TestStrangers:
 
         run(test)
 
-    @pytest.mark.xfail(strict=True, reason="leftovers are cancelled in one action, which takes 200")
     def test_any_number_of_leftovers_is_cancelled(self, tmp_path):
         async def test(desk, server, client):
             mine = [desk.order("B", "63000", "0.001", "Alo", cloid=cloid_of_ours(i)) for i in range(201)]
@@ -140,9 +146,6 @@ class TestStrangers:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="the account is read before leftovers are cancelled, and not again after"
-    )
     def test_a_leftover_that_fills_before_it_is_cancelled_is_in_the_ledger(self, tmp_path, monkeypatch):
         cancel = HyperliquidClient.cancel_leftovers
 
@@ -234,9 +237,6 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="an agent's own address is taken for an account: it hears of nothing"
-    )
     def test_an_agent_without_a_named_account_is_refused(self, tmp_path):
         async def test(desk, server, client):
             agent = fresh_key()
@@ -249,9 +249,6 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="nobody checks whose agent the key is: it trades on the other account"
-    )
     def test_an_agent_of_another_account_is_refused(self, tmp_path):
         async def test(desk, server, client):
             agent = fresh_key()
@@ -268,15 +265,30 @@ class TestKeys:
 
         run(test)
 
-    @pytest.mark.xfail(
-        strict=True, reason="a wrong key ends as the venue's refusal (exit 3), not as the user's mistake"
-    )
     def test_a_wrong_key_is_the_users_mistake(self, tmp_path):
         async def test(desk, server, client):
             stranger = fresh_key()
             error = await refusal(server, tmp_path / "run", signer=stranger, venue__account=BOT.address)
             assert isinstance(error, UserError)
             assert stranger.address in str(error)
+
+        run(test)
+
+
+class TestAccountMode:
+    @pytest.mark.parametrize("mode", ["unifiedAccount", "portfolioMargin"])
+    def test_an_account_whose_cash_is_not_told_is_refused(self, tmp_path, monkeypatch, mode):
+        """Section 1.5: the per-DEX values, from which our ledger starts, mean nothing there."""
+        answer = InfoDesk.answer
+
+        def other(self, request):
+            return mode if isinstance(request, AccountModeRequest) else answer(self, request)
+
+        async def test(desk, server, client):
+            monkeypatch.setattr(InfoDesk, "answer", other)
+            error = await refusal(server, tmp_path / "run")
+            assert isinstance(error, UserError)
+            assert mode in str(error)
 
         run(test)
 
@@ -298,6 +310,15 @@ class TestReach:
                 await trade(server, tmp_path / "run", nothing, config=config)
 
         run(test)
+
+    def test_the_journal_of_an_earlier_run_is_kept(self, tmp_path):
+        async def test(desk, server, client):
+            for _ in range(3):
+                assert await trade(server, tmp_path / "run", nothing) == 0
+
+        run(test)
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["run", "run-1", "run-2"]
+        assert all((one / JOURNAL_NAME).exists() for one in tmp_path.iterdir())
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path):
         async def test(desk, server, client):
@@ -346,9 +367,6 @@ STATE_WITH_ISOLATED = {
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cash is taken from the cross margin, which isolated positions are no part of"
-)
 def test_cash_counts_the_money_of_isolated_positions(monkeypatch):
     """Section 1.5: the account's value is 1,000, of which 133 are the isolated position's."""
 

@@ -164,7 +164,6 @@ def test_what_is_off_a_given_grid_is_named(write, values, words):
     assert str(path) in str(error.value)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="rows are counted after the backlog was dropped")
 def test_a_row_is_counted_in_the_file(write):
     """Three rows of backlog stand before it: row 6 of the file is off the grid."""
     backlog = [(40, 105, TRADE, 1, 98.0, 1.0, 0)] * 3

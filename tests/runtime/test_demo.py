@@ -83,10 +83,6 @@ class TestParity:
             pass
         assert engine.state_bytes() == demo.state
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="the engine is fed GAP and DISCONNECT when the client closes, after its journal was closed",
-    )
     def test_the_engine_is_fed_nothing_that_is_not_in_the_journal(self, demo):
         assert demo.state_after == demo.state
 
@@ -147,9 +143,6 @@ class TestItCanFail:
         assert finished.returncode == 1, finished.stderr
         assert "DIFFERENT at action" in finished.stdout
 
-    @pytest.mark.xfail(
-        strict=True, reason="replay compares actions only: what changed no decision goes unnoticed"
-    )
     def test_a_flipped_bit_that_changes_no_decision_is_found_too(self, demo, tmp_path):
         """The venue's time of the last book row, by one nanosecond: another final state, the same actions."""
         folder = copied(demo.folder, tmp_path / "flipped")
@@ -158,18 +151,7 @@ class TestItCanFail:
         flip(folder, int(last), event_t.fields["ts_venue_ns"][1], 0)
         assert replayed_by_command(folder).returncode == 1
 
-    @pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(
-                name,
-                marks=()
-                if name == "a kind that does not exist"
-                else pytest.mark.xfail(strict=True, reason="a damaged row is fed to the kernels as it is"),
-            )
-            for name in DAMAGES
-        ],
-    )
+    @pytest.mark.parametrize("name", DAMAGES)
     def test_a_damaged_row_ends_in_one_message(self, demo, tmp_path, name):
         field, kind, bit = DAMAGES[name]
         folder = copied(demo.folder, tmp_path / "damaged")
@@ -206,7 +188,6 @@ class TestBrokenJournals:
         with pytest.raises(JournalError, match="holds no run"):
             replay(tmp_path)
 
-    @pytest.mark.xfail(strict=True, reason="a last row without its continuation is an assertion")
     def test_a_last_row_without_its_continuation(self, demo, tmp_path):
         folder = copied(demo.folder, tmp_path / "half")
         rows = read_journal(folder / JOURNAL_NAME).rows

@@ -54,7 +54,6 @@ class TestHttp:
 
         assert self.ask(handler) == b'{"type":"meta"}'
 
-    @pytest.mark.xfail(strict=True, reason="read(n) of aiohttp returns what has arrived, not the whole body")
     def test_a_long_answer_that_comes_in_pieces_is_read_whole(self):
         """The metadata of the real venue is far longer than one segment."""
         body = b"x" * 300_000

@@ -169,9 +169,6 @@ class TestRecord:
         with pytest.raises(DataError, match="contain our own orders"):
             load_recordings(demo.folder)
 
-    @pytest.mark.xfail(
-        strict=True, reason="the client closes after the journal, and its last GAP rows fail in it"
-    )
     def test_the_end_of_a_recording_complains_of_nothing(self, tmp_path, caplog):
         async def during(journal, server):
             await until(lambda: journal.n_rows > 100)

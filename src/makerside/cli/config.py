@@ -4,6 +4,7 @@ import typing
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -43,7 +44,7 @@ def _meanings(model: Any, prefix: str = "") -> "list[tuple[str, tuple[str, str]]
     found: list[tuple[str, tuple[str, str]]] = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             found += _meanings(value, f"{prefix}{name}.")
         else:
             found.append((f"{prefix}{name}", (accepted(field), field.description or "")))

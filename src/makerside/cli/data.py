@@ -69,10 +69,19 @@ def fit(
             target,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(model.as_dict(), indent=1) + "\n")
+    _write(out, json.dumps(model.as_dict(), indent=1) + "\n")
     _print_comparison(recording, target, model)
     typer.echo(f"model: {out}")
+
+
+def _write(path: Path, text: str) -> None:
+    from makerside.model.errors import UserError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 @app.command("compare")
@@ -88,18 +97,28 @@ def compare_command(
 ) -> None:
     """Show a recording's market, and what the demo's quotes meet in it, next to the synthetic market's."""
     from makerside.journal.recording import load_recording
+
+    recording = load_recording(path)
+    model = _model(model_name)
+    load_kernels(console())
+    _print_comparison(recording, _listed(symbol), model)
+
+
+def _model(name: str) -> "MarketModel":
+    """Return a packaged model, or the one in a JSON file of `fit`."""
+    from makerside.model.errors import ConfigError, DataError
     from makerside.sim.market_model import MarketModel
     from makerside.sim.market_models import load_model
 
-    recording = load_recording(path)
-    file = Path(model_name)
-    model = (
-        MarketModel.from_dict(json.loads(file.read_text()))
-        if file.suffix == ".json"
-        else load_model(model_name)
-    )
-    load_kernels(console())
-    _print_comparison(recording, _listed(symbol), model)
+    file = Path(name)
+    if file.suffix != ".json":
+        return load_model(name)
+    try:
+        return MarketModel.from_dict(json.loads(file.read_text()))
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError, ConfigError) as error:
+        raise DataError(f"{file}: is no market model of `data fit` ({error})") from None
 
 
 def _listed(symbol: "str | None") -> "Instrument | None":

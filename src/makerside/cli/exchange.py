@@ -1,5 +1,6 @@
 """`makerside exchange`: the local exchange, for any client."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,12 @@ def exchange(
     queue: Annotated[
         str, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
     ] = "log_prob",
+    lifeline: Annotated[
+        bool,
+        typer.Option(
+            "--lifeline", help="End when standard input ends, and leave signals to whoever holds its other end."
+        ),
+    ] = False,
 ) -> None:
     """Run a local exchange that speaks a venue's own protocol.
 
@@ -47,6 +54,9 @@ def exchange(
 
     if venue != "hyperliquid":
         raise ConfigError(f"--venue {venue}: this exchange speaks hyperliquid")
+    if lifeline:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     if data and synthetic:
         raise ConfigError("--synthetic and --data: choose one")
     if queue not in QUEUES:
@@ -59,6 +69,7 @@ def exchange(
         seed=seed,
         queue=queue,
         funds=tuple(parse_fund(text) for text in fund or ()),
+        has_lifeline=lifeline,
     )
     load_kernels(console())
     run(serve(options, lambda line: typer.echo(line)))

@@ -20,7 +20,8 @@ def live(
     strategy: StrategyOption = None,
     settings: SetOption = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", "-m", min=0.05, help="Stop after this long; default: Ctrl-C.")
+        float | None,
+        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
     ] = None,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over an open position that is there.")] = False,
     cancel_strangers: Annotated[
@@ -33,7 +34,9 @@ def live(
         bool,
         typer.Option("--i-understand-this-trades-real-money", help="Needed for mainnet."),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/live"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results; an earlier run in it is renamed.")
+    ] = Path("out/live"),
 ) -> None:
     """Trade on a venue: testnet by default, mainnet only with the flag that says what it does."""
     from makerside.cli.results import write_results

@@ -21,7 +21,8 @@ def record(
         typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", "-m", min=0.05, help="Stop after this long; default: Ctrl-C.")
+        float | None,
+        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recording.")] = Path("out/record"),
 ) -> None:

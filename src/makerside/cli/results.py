@@ -48,10 +48,14 @@ def print_summary(summary: dict[str, Any]) -> None:
             lines.append((name, f"p50 {summary[key]['p50']} us, p99 {summary[key]['p99']} us"))
     if summary["defects"]:
         lines.append(("defects handled", ", ".join(f"{k} {v:,}" for k, v in summary["defects"].items())))
-    lines.append(
-        ("orders left", "not asked" if summary["orders_left"] is None else str(summary["orders_left"]))
-    )
-    lines.append(("parity", "actions identical" if summary["parity"] else "ACTIONS DIFFER"))
+    lines.append(("orders left", _left(summary["orders_left"])))
+    lines.append(("parity", "actions identical" if summary["parity"] else "REPLAY DIFFERS"))
     lines.append(("actions sha256", summary["actions_sha256"]))
     for name, text in lines:
         typer.echo(f"{name:<18}{text}")
+
+
+def _left(orders: int | None) -> str:
+    if orders is None:
+        return "not asked"
+    return str(orders) if orders >= 0 else "unknown: the venue did not answer at the end"

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from makerside import strategies
-from makerside.config.tree import Config, EstimatorConfig
+from makerside.config.tree import USD_MAX, Config, EstimatorConfig
+from makerside.model.account import POSITIONS_CAPACITY
 from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument
 from makerside.model.market import NO_ASK, NO_BID
+from makerside.model.order import BOT_BITS
 from makerside.model.trader import PARAMS_CAPACITY
 from makerside.model.units import E8, E9, NS_PER_MS, NS_PER_S
 from makerside.strategies.ladder import LadderConfig, fill_ladder
@@ -54,14 +56,23 @@ def fill_market(record: Any, instrument: Instrument, settings: EstimatorConfig, 
 
 
 def fill_account(record: Any, config: Config, instruments: list[Instrument]) -> None:
-    """Prepare a zeroed account_t scalar record with one position per instrument."""
+    """Prepare a zeroed account_t scalar record with one position per instrument.
+
+    errors : ConfigError for more instruments than an account has positions, or bot ids after the first
+    """
+    n = len(instruments)
+    if n > POSITIONS_CAPACITY:
+        raise ConfigError(f"venue.symbols: {n} symbols; one account takes {POSITIONS_CAPACITY}")
+    if config.bot.id + n > 1 << BOT_BITS:
+        id_max = (1 << BOT_BITS) - n
+        raise ConfigError(f"bot.id: {config.bot.id}: {n} symbols need as many ids; at most {id_max} with them")
     pacing = config.pacing
     record["total_notional_max_e8"] = usd_e8(config.risk.total_max_usd)
     record["budget_u6"] = round(pacing.budget_actions * U6)
     record["budget_max_u6"] = round(pacing.budget_actions * U6)
     record["budget_u6_per_s"] = round(pacing.budget_per_s * U6)
     record["reserve_u6"] = round(pacing.reserve_actions * U6)
-    record["n_positions"] = len(instruments)
+    record["n_positions"] = n
     for i, instrument in enumerate(instruments):
         record["positions"][i]["instrument"] = i
         record["positions"][i]["unit_value_e8"] = instrument.unit_value_e8
@@ -75,6 +86,7 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     errors      : ConfigError when a size is below the venue's minimum at that price
     """
     risk, pacing = config.risk, config.pacing
+    _check_sizes(config, instrument, price_ticks)
     unit_usd = instrument.unit_value_e8 / E8
     lot_value_usd = price_ticks * unit_usd
     record["bot"] = config.bot.id + index
@@ -82,7 +94,7 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     record["n_legs"] = 1
     leg = record["legs"][0]
     leg["instrument"], leg["position"] = index, index
-    leg["position_max_lots"] = math.floor(risk.position_max_usd / lot_value_usd)
+    leg["position_max_lots"] = int(_exact(risk.position_max_usd) // lot_value(instrument, price_ticks))
     record["order_notional_max_e8"] = usd_e8(risk.order_max_usd)
     record["price_band_e9"] = round(risk.price_band_bps * 1e-4 * E9)
     record["stale_ns"] = round(risk.stale_s * NS_PER_S)
@@ -98,25 +110,46 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     for key, value in params.items():
         values[key] = value
     record["params"] = values
-    _check_sizes(config, instrument, price_ticks)
+
+
+def lot_value(instrument: Instrument, price_ticks: int) -> Decimal:
+    """Return the exact value of one lot at a price, in the collateral."""
+    return instrument.tick_size * instrument.lot_size * instrument.multiplier * price_ticks
+
+
+def _exact(amount: float) -> Decimal:
+    """Return an amount of the configuration as it was written: 0.3 is three tenths."""
+    return Decimal(repr(amount))
+
+
+def _smallest_order(instrument: Instrument, price_ticks: int) -> Decimal:
+    """Return the value of the smallest order that the venue takes, in whole lots."""
+    lot = lot_value(instrument, price_ticks)
+    least = max(instrument.min_notional, instrument.min_size / instrument.lot_size * lot, lot)
+    return math.ceil(least / lot) * lot
 
 
 def _check_sizes(config: Config, instrument: Instrument, price_ticks: int) -> None:
-    """Refuse a configuration that could never place an order, before it is started."""
-    assert isinstance(config.strategy, LadderConfig)
-    smallest = instrument.min_notional
-    lot_value = instrument.tick_size * instrument.lot_size * instrument.multiplier * price_ticks
-    least = max(smallest, instrument.min_size * instrument.tick_size * price_ticks, lot_value)
+    """Refuse a configuration that could never place an order, or none exactly, before it is started."""
+    ladder = config.strategy
+    assert isinstance(ladder, LadderConfig)
+    least = _smallest_order(instrument, price_ticks)
     for path, value in (
-        ("strategy.size_usd", config.strategy.size_usd),
+        ("strategy.size_usd", ladder.size_usd),
         ("risk.order_max_usd", config.risk.order_max_usd),
         ("risk.position_max_usd", config.risk.position_max_usd),
     ):
-        if Decimal(repr(value)) < least:
+        if _exact(value) < least:
             smallest_order = f"the smallest order of {instrument.symbol}, {least.normalize():f} USD"
             raise ConfigError(f"{path}: {value} is less than {smallest_order}")
+    deepest_usd = ladder.size_usd * max(1.0, ladder.size_step) ** (ladder.levels - 1)
+    if deepest_usd > USD_MAX:
+        raise ConfigError(
+            f"strategy.size_usd: the deepest of {ladder.levels} levels would be {deepest_usd:g} USD; "
+            f"at most {USD_MAX:g}"
+        )
     # Worst case of the ledger: the position limit at ten times the price must fit into 62 bits.
-    largest_lots = math.floor(config.risk.position_max_usd / float(lot_value)) + 1
+    largest_lots = int(_exact(config.risk.position_max_usd) // lot_value(instrument, price_ticks)) + 1
     if 10 * price_ticks * largest_lots * instrument.unit_value_e8 >= 1 << 62:
         raise ConfigError(
             f"risk.position_max_usd: {config.risk.position_max_usd} is too large for exact accounts"

@@ -10,6 +10,7 @@ Secrets are no part of the tree: see `secrets.py`.
 
 import hashlib
 import json
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from makerside.config.tree import Config
 from makerside.model.errors import ConfigError
+from makerside.strategies.ladder import LadderConfig
 
 ENV_PREFIX = "MAKERSIDE__"
 DEFAULT_SOURCE = "default"
@@ -74,9 +76,24 @@ def load(
 def validate(tree: Mapping[str, Any]) -> Config:
     """Return the configuration of a plain tree; ConfigError names the first bad value."""
     try:
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, tree)) from None
+    for path, value in flatten(config.model_dump()):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}: must be a finite number, not {value}")
+    _check_ladder(config)
+    return config
+
+
+def _check_ladder(config: Config) -> None:
+    """Refuse bounds that exclude each other: the strategy would let one of them win silently."""
+    ladder = config.strategy
+    if isinstance(ladder, LadderConfig) and ladder.half_spread_min_bps > ladder.half_spread_max_bps:
+        raise ConfigError(
+            f"strategy.half_spread_min_bps: {ladder.half_spread_min_bps} is above "
+            f"strategy.half_spread_max_bps, {ladder.half_spread_max_bps}"
+        )
 
 
 def config_hash(config: Config) -> str:
@@ -143,7 +160,9 @@ def _parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _parse_value(text: str) -> Any:
-    """Read a value as TOML would, else as plain text."""
+    """Read a value as TOML would, else as plain text. An address is text, not a hexadecimal number."""
+    if text.startswith("0x"):
+        return text
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

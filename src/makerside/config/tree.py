@@ -6,15 +6,19 @@ carry their unit in the name. Defaults are careful: paper, testnet, isolated mar
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
 
 from makerside import strategies
 
+USD_MAX = 1e10  # the ledger is exact up to there
+DAY_S = 86_400
+DAY_MS = 86_400_000
+
 
 class Section(BaseModel):
-    """Base of all sections: frozen, and no unknown keys."""
+    """Base of all sections: frozen, no unknown keys, no infinite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BotConfig(Section):
@@ -38,17 +42,29 @@ class VenueConfig(Section):
     margin: Literal["isolated", "cross"] = Field("isolated", description="margin mode")
     leverage: int = Field(3, ge=1, le=50, description="leverage that is set at the start")
 
+    @field_validator("symbols")
+    @classmethod
+    def _each_once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in symbols:
+            if symbols.count(symbol) > 1:
+                raise ValueError(f"{symbol} is given twice; give each symbol once")
+        return symbols
+
 
 class RiskConfig(Section):
     """Limits; they hold if every working order of a side filled at once."""
 
-    position_max_usd: float = Field(1_000, gt=0, description="largest position per symbol [USD]")
-    order_max_usd: float = Field(1_000, gt=0, description="largest order [USD]")
-    total_max_usd: float = Field(10_000, gt=0, description="largest sum of positions of the account [USD]")
+    position_max_usd: float = Field(1_000, gt=0, le=USD_MAX, description="largest position per symbol [USD]")
+    order_max_usd: float = Field(1_000, gt=0, le=USD_MAX, description="largest order [USD]")
+    total_max_usd: float = Field(
+        10_000, gt=0, le=USD_MAX, description="largest sum of positions of the account [USD]"
+    )
     price_band_bps: float = Field(
         500, gt=0, le=10_000, description="largest distance of a quote from mid [bps]"
     )
-    stale_s: float = Field(5.0, gt=0, description="no quotes when the market was silent for longer [s]")
+    stale_s: float = Field(
+        5.0, ge=0.001, le=DAY_S, description="no quotes when the market was silent for longer [s]"
+    )
 
 
 class PacingConfig(Section):
@@ -58,22 +74,32 @@ class PacingConfig(Section):
     hysteresis_bps: float = Field(
         0.3, ge=0, le=1_000, description="an order this near to its quote stays [bps]"
     )
-    timeout_ms: float = Field(5_000, gt=0, le=60_000, description="an unanswered action is unknown after [ms]")
+    timeout_ms: float = Field(5_000, ge=1, le=60_000, description="an unanswered action is unknown after [ms]")
     budget_actions: float = Field(10_000, gt=0, le=1e9, description="actions that may be saved up")
     budget_per_s: float = Field(20.0, ge=0, le=1e6, description="actions that time brings back [1/s]")
     reserve_actions: float = Field(100.0, ge=0, le=1e9, description="actions kept for cancels")
-    timer_ms: float = Field(100.0, gt=0, le=10_000, description="time between two timer events [ms]")
+    timer_ms: float = Field(100.0, ge=1, le=10_000, description="time between two timer events [ms]")
 
 
 class EstimatorConfig(Section):
     """Memory of the estimators."""
 
-    volatility_sample_ms: float = Field(1_000, gt=0, description="time between two sampled mids [ms]")
-    volatility_half_life_s: float = Field(120.0, gt=0, description="memory of the volatility [s]")
-    intensity_window_ms: float = Field(500.0, gt=0, description="window of arrivals [ms]")
-    intensity_half_life_s: float = Field(300.0, gt=0, description="memory of the arrivals [s]")
-    intensity_refit_s: float = Field(5.0, gt=0, description="time between two fits of A and k [s]")
-    intensity_range_bps: float = Field(8.0, gt=0, description="arrivals are told apart up to here [bps]")
+    volatility_sample_ms: float = Field(
+        1_000, ge=1, le=DAY_MS, description="time between two sampled mids [ms]"
+    )
+    volatility_half_life_s: float = Field(
+        120.0, ge=0.001, le=30 * DAY_S, description="memory of the volatility [s]"
+    )
+    intensity_window_ms: float = Field(500.0, ge=1, le=DAY_MS, description="window of arrivals [ms]")
+    intensity_half_life_s: float = Field(
+        300.0, ge=0.001, le=30 * DAY_S, description="memory of the arrivals [s]"
+    )
+    intensity_refit_s: float = Field(
+        5.0, ge=0.001, le=DAY_S, description="time between two fits of A and k [s]"
+    )
+    intensity_range_bps: float = Field(
+        8.0, gt=0, le=10_000, description="arrivals are told apart up to here [bps]"
+    )
 
 
 class SimulationConfig(Section):
@@ -85,7 +111,7 @@ class SimulationConfig(Section):
     )
     entry_ms: float = Field(100.0, ge=0, le=60_000, description="from decision to exchange [ms]")
     response_ms: float = Field(100.0, ge=0, le=60_000, description="from exchange back to us [ms]")
-    cash_usd: float = Field(10_000, gt=0, description="cash at the start [USD]")
+    cash_usd: float = Field(10_000, gt=0, le=USD_MAX, description="cash at the start [USD]")
     maker_fee_bps: float = Field(1.5, ge=-10, le=100, description="maker fee, negative for a rebate [bps]")
     taker_fee_bps: float = Field(4.5, ge=-10, le=100, description="taker fee [bps]")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from makerside.model.errors import JournalError, UserError
 from makerside.model.run import JOURNAL_NAME, REPORT_NAME, RUN_NAME, SUMMARY_NAME, TIMINGS_NAME
 
+SET_ASIDE_MAX = 100_000  # earlier runs of one name; a folder of more is beyond any listing
 _FILES = (JOURNAL_NAME, RUN_NAME, TIMINGS_NAME, SUMMARY_NAME, REPORT_NAME)
 
 
@@ -35,6 +36,26 @@ def make_folder(path: Path) -> Path:
     for name in _FILES:
         (path / name).unlink(missing_ok=True)
     return path
+
+
+def set_aside(path: Path) -> Path | None:
+    """Give the folder of an earlier run the next free number behind its name: live becomes live-1.
+
+    Returns the new place, None when there was no run. errors : UserError when it cannot be moved
+    """
+    if not (path / JOURNAL_NAME).exists():
+        return None
+    here = path.resolve()
+    for number in range(1, SET_ASIDE_MAX):
+        other = here.with_name(f"{here.name}-{number}")
+        if not other.exists():
+            break
+    try:
+        return here.rename(other)
+    except OSError as error:
+        raise UserError(
+            f"{path}: the run in it cannot be set aside ({error.strerror}); choose another"
+        ) from None
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

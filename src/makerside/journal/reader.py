@@ -20,12 +20,14 @@ from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, ROW_BYTES, event_t
 class Journal:
     """A journal that was read.
 
-    rows    : (n,) event_t, everything as it was written
-    is_head : (n,) bool, False for continuation rows
+    rows         : (n,) event_t, everything as it was written
+    is_head      : (n,) bool, False for continuation rows
+    state_sha256 : of the engine's final state; None when the run did not end in order, or was cut since
     """
 
     rows: NDArray[Any]
     is_head: NDArray[np.bool_]
+    state_sha256: str | None = None
 
     @property
     def events(self) -> NDArray[Any]:
@@ -50,15 +52,18 @@ def read_journal(path: Path) -> Journal:
         raise JournalError(f"{path}: cannot be read ({error.strerror})") from None
     if len(header) != 1 or header["magic"][0] != MAGIC:
         raise JournalError(f"{path}: this is no makerside journal")
-    if header["version"][0] != VERSION or header["row_bytes"][0] != ROW_BYTES:
+    if header["version"][0] != VERSION:
         raise JournalError(f"{path}: version {header['version'][0]} of the format; this is version {VERSION}")
+    if header["row_bytes"][0] != ROW_BYTES:
+        raise JournalError(f"{path}: rows of {header['row_bytes'][0]} bytes; this version has {ROW_BYTES}")
     n = int(header["n_rows"][0])
     if n < 0 or size < HEADER_BYTES + n * ROW_BYTES:
         raise JournalError(f"{path}: the file is cut off: {n} rows are counted, {size} bytes are there")
     if n == 0:
         return Journal(np.zeros(0, event_t), np.zeros(0, bool))
     rows = np.memmap(path, event_t, "r", HEADER_BYTES, (n,))
-    return Journal(rows, heads(rows))
+    is_sealed = int(header["n_rows_sealed"][0]) == n
+    return Journal(rows, heads(rows), header["state_sha256"][0].tobytes().hex() if is_sealed else None)
 
 
 def heads(rows: NDArray[Any]) -> NDArray[np.bool_]:

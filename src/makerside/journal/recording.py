@@ -41,6 +41,16 @@ _LATENCY_MIN_NS = 1 * NS_PER_MS  # what a recorder's clock is shifted to when it
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """Numbers of a file that are to become integers. rows : their row numbers in the file"""
+
+    path: Path
+    name: str
+    values: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """Market rows of one instrument, ready for `step`.
 
@@ -75,11 +85,14 @@ def load_recording(path: Path, instrument: Instrument | None = None) -> Recordin
     defects: dict[str, int] = {}
     keep = _without_backlog(columns, defects)
     columns = {name: values[keep] for name, values in columns.items()}
+    numbers = np.flatnonzero(keep)  # of the rows in the file
     events = np.zeros(len(columns["kind"]), event_t)
     events["ts_venue_ns"] = columns["ts_exchange_ns"]
     events["ts_local_ns"] = _corrected_clock(columns, defects)
-    events["price_ticks"] = _to_steps(path, columns["price"], instrument.tick_size, "price", np.iinfo("i4").max)
-    events["size_lots"] = _to_lots(path, columns["size"], instrument.lot_size, is_inferred, defects)
+    prices = Column(path, "price", columns["price"], numbers)
+    sizes = Column(path, "size", columns["size"], numbers)
+    events["price_ticks"] = _to_steps(prices, instrument.tick_size, np.iinfo("i4").max)
+    events["size_lots"] = _to_lots(sizes, instrument.lot_size, is_inferred, defects)
     for number, kind in _KINDS.items():
         events["kind"][columns["kind"] == number] = kind
     flags = np.where(columns["side"] < 0, int(Flag.SELL), 0)
@@ -109,7 +122,7 @@ def load_recordings(path: Path) -> list[Recording]:
     found = []
     for index, description in enumerate(values["instruments"]):
         events = rows[rows["instrument"] == index].copy()
-        if len(events) == 0:
+        if not ((events["price_ticks"] > 0) & (events["kind"] != Kind.GAP)).any():
             continue
         events["instrument"] = 0
         untimed = events["ts_venue_ns"] == 0
@@ -193,6 +206,8 @@ def _check_values(path: Path, columns: dict[str, NDArray[Any]]) -> None:
             raise DataError(
                 f"{path}: row {row}: {what} (kind {kind[row]}, price {price[row]}, size {size[row]})"
             )
+    if not (price > 0).any():
+        raise DataError(f"{path}: no row has a price; money cannot be turned into lots")
 
 
 def _infer_instrument(path: Path, columns: dict[str, NDArray[Any]]) -> Instrument:
@@ -217,31 +232,30 @@ def _grid(path: Path, values: NDArray[np.float64], what: str) -> Decimal:
     raise DataError(f"{path}: {what}s have more than {_DECIMALS_MAX} decimals; give the instrument's grid")
 
 
-def _to_steps(
-    path: Path, values: NDArray[np.float64], step: Decimal, what: str, limit: int
-) -> NDArray[np.int64]:
+def _to_steps(column: Column, step: Decimal, limit: int) -> NDArray[np.int64]:
+    values = column.values
     steps = np.rint(values / float(step))
     off = np.abs(steps * float(step) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
-    if off.any():
-        row = int(np.argmax(off))
-        raise DataError(f"{path}: row {row}: {what} {values[row]} is not a multiple of {step}")
-    if (steps > limit).any():
-        row = int(np.argmax(steps > limit))
-        raise DataError(f"{path}: row {row}: {what} {values[row]} is more than {limit} steps of {step}")
+    for bad, what in (
+        (off, f"is not a multiple of {step}"),
+        (steps > limit, f"is more than {limit} steps of {step}"),
+    ):
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise DataError(f"{column.path}: row {column.rows[i]}: {column.name} {values[i]} {what}")
     return steps.astype(np.int64)
 
 
-def _to_lots(
-    path: Path, values: NDArray[np.float64], lot: Decimal, may_round: bool, defects: dict[str, int]
-) -> NDArray[np.int64]:
+def _to_lots(column: Column, lot: Decimal, may_round: bool, defects: dict[str, int]) -> NDArray[np.int64]:
     """Return sizes in lots; on an inferred grid a size below or between lots is rounded, at least to one."""
     if not may_round:
-        return _to_steps(path, values, lot, "size", 1 << 53)
+        return _to_steps(column, lot, 1 << 53)
+    values = column.values
     rounded = np.rint(values / float(lot))
     rounded = np.where((values > 0) & (rounded < 1), 1.0, rounded)
     off = np.abs(rounded * float(lot) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
     _count(defects, "sizes_rounded", int(off.sum()))
-    return _to_steps(path, rounded * float(lot), lot, "size", 1 << 53)
+    return _to_steps(Column(column.path, column.name, rounded * float(lot), column.rows), lot, 1 << 53)
 
 
 def _without_backlog(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.bool_]:

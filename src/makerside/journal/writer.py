@@ -1,12 +1,14 @@
 """Writing a journal: an append-only, memory-mapped file of 32-byte rows.
 
-    offset 0      header, one page: magic, row size, number of rows that are valid
+    offset 0      header, one page: magic, row size, number of rows that are valid, and of a run that
+                  ended in order the hash of the final state and the number of rows it belongs to
     offset 4096   rows, events and actions in the order in which they happened
 
 Rows are written first and counted afterwards, both into shared memory: a killed process loses
 nothing that was counted. May import model only. Next: `reader.py`.
 """
 
+import hashlib
 import mmap
 import os
 from pathlib import Path
@@ -24,7 +26,16 @@ VERSION = 1
 HEADER_BYTES = 4096
 GROWTH_ROWS = 1 << 20  # the file grows by 32 MiB at a time, sparse until written
 
-header_t = np.dtype([("magic", "S8"), ("version", "i8"), ("row_bytes", "i8"), ("n_rows", "i8")])
+header_t = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "i8"),
+        ("row_bytes", "i8"),
+        ("n_rows", "i8"),
+        ("n_rows_sealed", "i8"),  # 0: the run did not end in order
+        ("state_sha256", "u1", (32,)),
+    ]
+)
 
 
 class JournalWriter:
@@ -50,6 +61,8 @@ class JournalWriter:
         self._header["row_bytes"] = ROW_BYTES
 
     def _grow(self, n_rows: int) -> None:
+        if self._file < 0:
+            raise JournalError(f"{self.path}: this journal is closed; what happens now is in no record")
         self._capacity += -(-n_rows // GROWTH_ROWS) * GROWTH_ROWS
         size = HEADER_BYTES + self._capacity * ROW_BYTES
         os.ftruncate(self._file, size)
@@ -78,10 +91,20 @@ class JournalWriter:
         self.n_rows += n
         self._header["n_rows"] = self.n_rows
 
+    def seal(self, state: bytes) -> None:
+        """Note the final state of the engine that was fed these rows, for the replay to compare.
+
+        state : `Engine.state_bytes`; rows that are appended later break the seal
+        """
+        digest = hashlib.sha256(state).digest()
+        self._header["state_sha256"] = np.frombuffer(digest, np.uint8)
+        self._header["n_rows_sealed"] = self.n_rows
+
     def close(self) -> None:
         """Cut the file to its rows and close it."""
         if self._file < 0:
             return
+        self._capacity = self.n_rows  # the next row would have to grow the file, which is refused
         self._rows = np.zeros(0, event_t)
         self._header = np.zeros(1, header_t)
         self._map = None  # the arrays were its last users: the mapping goes with them

@@ -20,19 +20,23 @@ class HttpLink:
     async def post(self, path: str, body: bytes, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the body of a 200 answer.
 
-        errors : VenueRefused with status and text for any other answer; VenueUnreachable when none came
+        errors : VenueRefused with status and text for any other answer, and for one that is too long;
+                 VenueUnreachable when none came
         """
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=deadline_s)
-            headers = {"Content-Type": "application/json"}
-            self._session = aiohttp.ClientSession(timeout=timeout, headers=headers)
+            self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"})
         url = self.base_url + path
+        timeout = aiohttp.ClientTimeout(total=deadline_s)
         try:
-            async with self._session.post(url, data=body) as answer:
-                data = await answer.content.read(BODY_BYTES_MAX)
+            async with self._session.post(url, data=body, timeout=timeout) as answer:
+                data = bytearray()
+                async for part in answer.content.iter_any():
+                    data += part
+                    if len(data) > BODY_BYTES_MAX:
+                        raise VenueRefused(f"{url}: an answer of more than {BODY_BYTES_MAX} bytes")
                 if answer.status != 200:
                     raise VenueRefused(f"{url}: HTTP {answer.status}: {data[:200].decode(errors='replace')}")
-                return data
+                return bytes(data)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise VenueUnreachable(f"{url}: {type(error).__name__} {error}".rstrip()) from None
 

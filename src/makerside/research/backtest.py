@@ -104,7 +104,8 @@ def run_backtest(
             journal.commit(used)
             if on_progress is not None:
                 on_progress(int(sims["i_local"][0]), len(tape))
-    except KeyboardInterrupt:
+        journal.seal(engine.state_bytes())
+    except KeyboardInterrupt:  # perhaps between a block and its count: the state may be ahead of the journal
         is_complete = False
     return BacktestResult(engine, int(sims["n_actions"][0]), is_complete)
 

@@ -19,6 +19,9 @@ from makerside.runtime.until import until_stopped
 from makerside.venues.hyperliquid.signer import Signer
 
 READY_S = 60.0
+END_S = 10.0
+WORDS_BYTES = 4_096  # of its standard error are kept, for the message when it does not start
+_PIPE = asyncio.subprocess.PIPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,13 @@ class DemoOptions:
 async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[dict[str, Any]]:
     """Start `makerside exchange` on a free port; yields what it says when it is ready; ends it afterwards.
 
+    Its standard input is its lifeline: it ends with this process also when that is killed. Signals that reach
+    both, from a terminal or a process manager, are left to the bot: it needs an exchange to cancel on.
+
     errors : UserError with the exchange's own words when it does not start
     """
-    command = [sys.executable, "-m", "makerside", "exchange", "--port", "0", "--speed", repr(options.speed)]
+    command = [sys.executable, "-m", "makerside", "exchange", "--port", "0", "--lifeline"]
+    command += ["--speed", repr(options.speed)]
     command += [
         "--fund",
         f"{address}={options.cash_usd}",
@@ -53,25 +60,40 @@ async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[di
         command += ["--data", str(path)]
     if not options.data:
         command += ["--symbols", ",".join(options.symbols)]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(*command, stdin=_PIPE, stdout=_PIPE, stderr=_PIPE)
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    last_words = bytearray()
+    listening = asyncio.create_task(_listen(process.stderr, last_words))
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        if not line and process.returncode is None and not process.stdout.at_eof():
+            raise UserError(f"the local exchange did not start within {READY_S:.0f} s")
         if not line:
-            words = (await process.stderr.read()).decode(errors="replace").strip()
+            await listening
+            words = last_words.decode(errors="replace").strip()
             raise UserError(words.removeprefix("error: ") or "the local exchange did not start")
         yield json.loads(line)
     finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
         if process.returncode is None:
-            process.terminate()
+            process.stdin.close()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.communicate(), 10.0)
+                await asyncio.wait_for(process.wait(), END_S)
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _listen(stream: asyncio.StreamReader, last_words: bytearray) -> None:
+    """Read what the exchange says about itself: a pipe that nobody reads would stop it when it is full."""
+    while part := await stream.read(4_096):
+        last_words += part
+        del last_words[:-WORDS_BYTES]
 
 
 async def run_demo(

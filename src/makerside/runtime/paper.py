@@ -61,6 +61,8 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, waiting, return_exceptions=True)
+                await client.close()  # before the journal: whatever is fed is journaled
+            journal.seal(shell.engine.state_bytes())
             write_timings(out, decision_ns=np.asarray(shell.decision_ns, np.int64))
             return int(exchanges["n_active"].sum())
     finally:

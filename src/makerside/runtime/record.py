@@ -34,6 +34,7 @@ async def run_record(
                 waiting.cancel()
                 running.cancel()
                 await asyncio.gather(running, waiting, return_exceptions=True)
+                await client.close()  # before the journal: its last rows are no gap of the market
             return journal.n_rows
     finally:
         await client.close()

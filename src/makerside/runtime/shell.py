@@ -157,15 +157,17 @@ class Shell:
             self.timer()
         return self.n_active == 0
 
+    def active_orders(self) -> list[tuple[int, Any]]:
+        """Return (instrument, order record) of every order that may still live at the venue."""
+        return [
+            (int(trader["legs"][int(trader["orders"][slot]["leg"])]["instrument"]), trader["orders"][slot])
+            for trader in self.engine.traders
+            for slot in trader["active"][: int(trader["n_active"])]
+        ]
+
     def unknown_orders(self) -> list[tuple[int, Any]]:
         """Return (instrument, order record) of every order whose state is unknown."""
-        found = []
-        for trader in self.engine.traders:
-            for slot in trader["active"][: int(trader["n_active"])]:
-                order = trader["orders"][slot]
-                if order["state"] == OrderState.UNKNOWN:
-                    found.append((int(trader["legs"][int(order["leg"])]["instrument"]), order))
-        return found
+        return [(i, order) for i, order in self.active_orders() if order["state"] == OrderState.UNKNOWN]
 
     def statistics(self) -> ShellStatistics:
         """Return a picture of the run for people."""

@@ -1,8 +1,11 @@
 """The local exchange as a process of its own: synthetic or recorded market, for any client."""
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,7 +48,11 @@ FUND_MAX_USD = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ExchangeOptions:
-    """What to serve. data : recordings, one symbol each; empty for the synthetic market"""
+    """What to serve.
+
+    data         : recordings, one symbol each; empty for the synthetic market
+    has_lifeline : end when standard input ends: whoever holds its other end is gone, however it ended
+    """
 
     port: int = 0
     data: tuple[Path, ...] = ()
@@ -54,6 +61,7 @@ class ExchangeOptions:
     seed: int = SEED
     queue: str = "log_prob"
     funds: tuple[tuple[str, Decimal], ...] = ()
+    has_lifeline: bool = False
 
 
 def parse_fund(text: str) -> tuple[str, Decimal]:
@@ -66,8 +74,8 @@ def parse_fund(text: str) -> tuple[str, Decimal]:
     try:
         usd = Decimal(amount)
     except ArithmeticError:
-        usd = Decimal(-1)
-    if not equals or not is_address or not 0 < usd <= FUND_MAX_USD:
+        usd = Decimal("nan")
+    if not equals or not is_address or not usd.is_finite() or not 0 < usd <= FUND_MAX_USD:
         raise ConfigError(
             f"--fund {text}: write it as 0x<40 hex digits>=USD, USD above 0 and at most {FUND_MAX_USD}"
         )
@@ -110,6 +118,11 @@ def open_source(
     from makerside.sim.market_models import load_model
     from makerside.sim.synthetic import open_market
 
+    if not options.symbols:
+        raise ConfigError(f"--symbols: none is given; the synthetic market lists {', '.join(LISTED)}")
+    for symbol in options.symbols:
+        if options.symbols.count(symbol) > 1:
+            raise ConfigError(f"--symbols: {symbol} is given twice; give each symbol once")
     model = load_model("btc")
     instruments = [listed_instrument(symbol, i, rules) for i, symbol in enumerate(options.symbols)]
     states = [
@@ -160,8 +173,19 @@ def _venue_symbol(symbol: str) -> str:
     return symbol
 
 
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Wait for the end of standard input; in a thread of its own, since it may be any kind of file."""
+    while os.read(0, 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the end came first
+        loop.call_soon_threadsafe(stop.set)
+
+
 async def serve(options: ExchangeOptions, announce: Any = print) -> None:
-    """Serve until SIGINT or SIGTERM. announce : takes the line that says that it is ready"""
+    """Serve until SIGINT or SIGTERM, or the end of the lifeline.
+
+    announce : takes the line that says that it is ready
+    """
     rules = rules_at(datetime.now(UTC).date())
     start_ns = wall_ns()
     instruments, source, facts = open_source(options, rules, start_ns)
@@ -174,8 +198,11 @@ async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     await server.start(options.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
+    if options.has_lifeline:
+        threading.Thread(target=_watch_lifeline, args=(loop, stop), daemon=True).start()
+    else:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
     blocks = asyncio.create_task(server.run())
     waiting = asyncio.create_task(stop.wait())
     url = f"http://127.0.0.1:{server.port}"

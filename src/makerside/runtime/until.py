@@ -7,7 +7,10 @@ from typing import Any
 
 
 async def until_stopped(show: Coroutine[Any, Any, None], minutes: float | None) -> None:
-    """Run something that shows the run until the time is over or a signal asks to stop."""
+    """Run something that shows the run until the time is over or a signal asks to stop.
+
+    The signals stay with the loop: a second one must not cut off the cancelling of orders.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -20,8 +23,6 @@ async def until_stopped(show: Coroutine[Any, Any, None], minutes: float | None) 
         if showing in done:
             showing.result()
     finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)
         for task in (showing, stopping):
             task.cancel()
         await asyncio.gather(showing, stopping, return_exceptions=True)

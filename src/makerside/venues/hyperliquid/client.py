@@ -4,11 +4,13 @@ Bytes from the socket become event rows inside the socket's callback and go to t
 become signed bytes and leave in the same call. Orders are posted over the WebSocket; questions go
 over HTTP. Every order carries `expiresAfter`, so that "the venue does not know it" becomes final.
 
-What has to be asked again after a reconnect (open orders, fills since the last one) is asked here,
-since orderUpdates sends no snapshot (venue file, section 4.6).
+What has to be asked again after a reconnect, or after news of ours that could not be read, is asked
+here: fills since the last that is certain, and orders that may have ended unheard, since orderUpdates
+sends no snapshot (venue file, section 4.6). Next: `client_http.py`, `client_state.py`, `client_fills.py`.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -20,14 +22,13 @@ from numpy.typing import NDArray
 from makerside.model.action import ActionKind
 from makerside.model.errors import VenueError, VenueRefused
 from makerside.model.event import Flag, Kind, event_t, order_detail_t
-from makerside.model.instrument import Instrument
-from makerside.model.units import BUY, E8, NS_PER_MS, NS_PER_S, SELL
+from makerside.model.units import BUY, NS_PER_MS, NS_PER_S, SELL
 from makerside.net.clock import Clock, stopwatch_ns, wall_ms
-from makerside.net.http import HttpLink
-from makerside.net.nonce import NonceSource
 from makerside.net.ws import WebSocketLink
 from makerside.venues.hyperliquid import wire_info as ask
-from makerside.venues.hyperliquid.client_state import AccountState
+from makerside.venues.hyperliquid.client_fills import FillBook
+from makerside.venues.hyperliquid.client_http import HyperliquidHttp, batched
+from makerside.venues.hyperliquid.client_state import AccountState, order_update
 from makerside.venues.hyperliquid.cloid import cloid_text, identity_of
 from makerside.venues.hyperliquid.codec import to_json
 from makerside.venues.hyperliquid.meta import Universe
@@ -37,15 +38,10 @@ from makerside.venues.hyperliquid.rules import Rules
 from makerside.venues.hyperliquid.session import PING_FRAME, Session
 from makerside.venues.hyperliquid.signer import Signer
 from makerside.venues.hyperliquid.watch import Feeds
-from makerside.venues.hyperliquid.wire_account import FoundOrder, OpenOrder, OrderUpdate
+from makerside.venues.hyperliquid.wire_account import FoundOrder
 from makerside.venues.hyperliquid.wire_actions import (
     Action,
-    CancelById,
-    CancelOrders,
-    Refused,
-    UpdateLeverage,
     cancel_orders,
-    decode_exchange_response,
     encode_exchange,
     limit_order,
     place_orders,
@@ -57,15 +53,17 @@ log = structlog.get_logger(__name__)
 PING_S = 20.0  # the venue closes after 60 s of silence on our side
 SILENT_BOOK_NS = 5 * NS_PER_S
 EXPIRY_MARGIN_MS = 2_000  # block time may lag behind the wall
-FILLS_OVERLAP_MS = 2_000  # fills are asked for from a little before the last known one; ids remove doubles
+CATCH_UP_RETRY_S = 1.0
+# The kind of a frame's first row as a byte of the buffer: a field of a record takes a microsecond.
+assert event_t.fields
+_KIND_AT = int(event_t.fields["kind"][1])
+_FILL, _FUNDING = int(Kind.FILL), int(Kind.FUNDING)
 
 
-class HyperliquidClient:
+class HyperliquidClient(HyperliquidHttp):
     """Talks to one network for one account.
 
-    url        : base URL without trailing slash;  signer : None for market data only
-    account    : the address that is traded for; the signer's own when ""
-    timeout_ms : how long an order may be on its way before it expires
+    timeout_ms : how long an order may be on its way before it expires;  others : see `HyperliquidHttp`
     on_rows    : called with the number of rows at the start of `rows`, inside the socket's callback
     """
 
@@ -78,34 +76,28 @@ class HyperliquidClient:
         timeout_ms: int = 5_000,
         is_mainnet: bool = False,
     ) -> None:
-        self.url = url.rstrip("/")
+        super().__init__(url, signer, account, is_mainnet)
         self.clock = clock
-        self.signer = signer
-        self.user = (account or (signer.address if signer else "")).lower()
         self.timeout_ms = timeout_ms
-        self.is_mainnet = is_mainnet
         self.buffer = bytearray(BUFFER_BYTES_MIN)
         self.rows: NDArray[Any] = np.frombuffer(self.buffer, event_t)
         self.on_rows: Callable[[int], None] = lambda n: None
         self.received_ns = 0  # stopwatch at the arrival of the frame that is being handled
         self.wire_ns: list[int] = []
-        self.instruments: list[Instrument] = []
-        self._http = HttpLink(self.url)
+        self.has_doubts = False  # orders of ours may have ended unheard
         self._link = WebSocketLink("ws" + self.url[4:] + "/ws", self)
-        self._nonces = NonceSource()
         self._session: Session | None = None
-        self._vault: str | None = None
         self._post_id = 0
         self._expiry_ms: dict[int, int] = {}  # client order id -> when its placing can no longer execute
-        self._last_fill_ms = 0
-        self._is_first_up = True
+        self._fills = FillBook()
+        self._n_lost = 0  # of the session's `n_private_lost`: what was noticed so far
+        self._awaits_stream = False  # a connection is up, and the venue has not confirmed our feeds yet
         self._needs_catch_up = asyncio.Event()
+        self._is_closed = False
+        self._error: BaseException | None = None
+        self._has_failed = asyncio.Event()
 
     # Before the start.
-
-    async def ask(self, request: ask.InfoRequest) -> Any:
-        """Return the answer to an info request."""
-        return ask.decode_answer(request, await self._http.post("/info", ask.encode_info(request)))
 
     async def load(self, symbols: Sequence[str], rules: Rules, feeds: Feeds | None = None) -> list[int]:
         """Load the metadata and choose the instruments; returns their mids in ticks.
@@ -130,80 +122,48 @@ class HyperliquidClient:
         assert self._session is not None
         return self._session
 
-    async def account_state(self) -> AccountState:
-        """Return what the venue holds for the account. The first question that needs an account."""
-        role = await self.ask(ask.UserRoleRequest(user=self.user))
-        state = await self.ask(ask.ClearinghouseRequest(user=self.user, dex=""))
-        orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
-        index_of = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}
-        positions = []
-        unrealized = Decimal(0)
-        for one in state.asset_positions:
-            held = one.position
-            unrealized += Decimal(held.unrealized_pnl)
-            if held.coin in index_of and held.entry_price is not None:
-                instrument = self.instruments[index_of[held.coin]]
-                cost = abs(Decimal(held.position)) * Decimal(held.entry_price)
-                positions.append((index_of[held.coin], instrument.size_lots(held.position), int(cost * E8)))
-        ours = [order for order in orders if order.coin in index_of]
-        return AccountState(
-            role=role.role,
-            cash_e8=int((Decimal(state.cross_margin_summary.account_value) - unrealized) * E8),
-            positions=positions,
-            own_orders=[order for order in ours if identity_of(order.cloid)],
-            strange_orders=[order for order in ours if not identity_of(order.cloid)],
-        )
-
-    async def is_master_key(self) -> bool:
-        """Return whether our key is an account of its own, which can withdraw, and no API wallet."""
-        assert self.signer is not None
-        role = await self.ask(ask.UserRoleRequest(user=self.signer.address))
-        return bool(role.role != "agent")
-
-    async def act(self, action: Action) -> None:
-        """Carry out one action over HTTP and wait for it; VenueRefused when the venue says no."""
-        assert self.signer is not None
-        nonce = self._nonces.next()
-        signature = self.signer.sign_action(action, nonce, self._vault, None, self.is_mainnet)
-        body = encode_exchange(action, nonce, signature, self._vault)
-        answer = decode_exchange_response(await self._http.post("/exchange", body))
-        if isinstance(answer, Refused):
-            raise VenueRefused(answer.response)
-
-    async def set_leverage(self, leverage: int, is_cross: bool) -> None:
-        """Set margin mode and leverage of every followed instrument."""
-        for instrument in self.instruments:
-            await self.act(
-                UpdateLeverage(instrument.venue_id, is_cross, min(leverage, instrument.max_leverage))
-            )
-
-    async def cancel_leftovers(self, orders: Sequence[OpenOrder]) -> None:
-        """Cancel orders of ours that an earlier run left."""
-        by_symbol = {instrument.symbol: instrument for instrument in self.instruments}
-        items = [(by_symbol[order.coin], identity_of(order.cloid)) for order in orders]
-        if items:
-            await self.act(cancel_orders(items))
-
-    async def cancel_by_oid(self, orders: Sequence[OpenOrder]) -> None:
-        """Cancel orders that carry no client order id of ours."""
-        by_symbol = {instrument.symbol: instrument.venue_id for instrument in self.instruments}
-        items = tuple(CancelById(by_symbol[order.coin], order.oid) for order in orders)
-        await self.act(CancelOrders(items))
+    async def begin(self, state: AccountState) -> None:
+        """Take a statement as the beginning: fills that it contains will not be told again."""
+        ts_ms = state.ts_venue_ms or self.clock.now_ns() // NS_PER_MS
+        self.session.fundings_since_ms = ts_ms + 1
+        since_ms = self._fills.begin(ts_ms)
+        self._fills.know(fill.trade_id for fill in await self.fills_since(since_ms))
 
     # While running.
 
     async def run(self) -> None:
-        """Keep the socket up, ping, notice silence, catch up after reconnects; until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._link.run())
-            tasks.create_task(self._ping())
-            if self.user:
-                tasks.create_task(self._catch_up())
+        """Keep the socket up, ping, notice silence, catch up after reconnects; until cancelled.
+
+        errors : whatever `on_rows` raised; nothing is told or sent after that
+        """
+        work = [self._link.run(), self._ping(), self._raise_error()]
+        if self.user:
+            work.append(self._catch_up())
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _raise_error(self) -> None:
+        await self._has_failed.wait()
+        assert self._error is not None
+        raise self._error
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; from here on nothing is told any more."""
+        self._is_closed = True
         self._link.stop()
         await self._http.close()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the listener raised an error: nothing can be told to it any more."""
+        return self._error is not None
 
     @property
     def is_up(self) -> bool:
@@ -213,38 +173,74 @@ class HyperliquidClient:
     def on_up(self, link: WebSocketLink) -> None:
         for frame in self.session.opening_frames(self.clock.now_ns()):
             link.send(frame)
+        self._awaits_stream = bool(self.user)
         if self.user:
             self._emit_connection(Kind.CONNECT)
-            if not self._is_first_up:
-                self._needs_catch_up.set()
-        self._is_first_up = False
 
     def on_down(self) -> None:
-        n = self.session.on_disconnect(self.clock.now_ns(), self.buffer)
-        self.on_rows(n)
+        self._lose_track()
+        self._tell(self.session.on_disconnect(self.clock.now_ns(), self.buffer))
         if self.user:
             self._emit_connection(Kind.DISCONNECT)
 
     def on_frame(self, data: bytes) -> None:
         self.received_ns = stopwatch_ns()
         n = self.session.on_frame(data, self.clock.now_ns(), self.buffer)
-        if n:
-            self._note_fills(n)
-            self.on_rows(n)
+        if self.session.watch.n_private_lost != self._n_lost:
+            self._n_lost = self.session.watch.n_private_lost
+            self._lose_track()
+            self._needs_catch_up.set()
+        if n and self.buffer[_KIND_AT] == _FILL and self._fills.is_holding:
+            self._fills.hold(self.rows[:n])
+            self._needs_catch_up.set()
+        else:
+            self._take(n)
         self.received_ns = 0  # what timers cause is not timed from bytes
 
-    def _note_fills(self, n: int) -> None:
-        head = self.rows[0]
-        if head["kind"] == Kind.FILL:
-            newest = int(self.rows["ts_venue_ns"][:n:2].max()) // NS_PER_MS
-            self._last_fill_ms = max(self._last_fill_ms, newest)
+    def _take(self, n: int) -> None:
+        if n:
+            kind = self.buffer[_KIND_AT]
+            if kind == _FILL:
+                self._fills.note(self.rows[:n])
+            elif kind == _FUNDING:
+                self._note_funding(int(self.rows["ts_venue_ns"][:n:2].max()) // NS_PER_MS)
+            self._tell(n)
+        elif self._awaits_stream and self.session.is_subscribed:
+            # Asked only now: whatever happens after the answer is told by the stream.
+            self._awaits_stream = False
+            self._needs_catch_up.set()
+
+    def _note_funding(self, newest_ms: int) -> None:
+        """After a reconnect, the snapshot tells the payments since this one."""
+        since_ms = self.session.fundings_since_ms
+        if since_ms is not None:
+            self.session.fundings_since_ms = max(since_ms, newest_ms + 1)
+
+    def _tell(self, n: int) -> None:
+        """Hand rows to the listener. Its errors end the run: the socket would log them and connect again."""
+        if self._is_closed:
+            return
+        is_taken = False
+        try:
+            self.on_rows(n)
+            is_taken = True
+        finally:
+            if not is_taken:
+                self._is_closed = True
+                self._error = sys.exc_info()[1]
+                self._has_failed.set()
+
+    def _lose_track(self) -> None:
+        """From now on the stream may have kept something from us, until we have asked."""
+        self._fills.lose_track()
+        self.has_doubts = bool(self.user)
 
     def _emit_connection(self, kind: Kind) -> None:
         self.rows[:1] = 0
         self.rows[0]["ts_local_ns"] = self.clock.now_ns()
         self.rows[0]["kind"] = kind
         self.rows[0]["flags"] = Flag.LAST
-        self.on_rows(1)
+        self._tell(1)
 
     async def _ping(self) -> None:
         while True:
@@ -260,17 +256,15 @@ class HyperliquidClient:
     # Actions out.
 
     def send(self, actions: NDArray[Any]) -> None:
-        """Sign and post a decision's actions: cancels first, then orders, one request each.
+        """Sign and post a decision's actions: cancels first, then orders, as few requests as the venue takes.
 
         actions : (n,) action_t. When there is no connection, each comes back as SEND_FAILED
         """
-        cancels = actions[actions["kind"] == ActionKind.CANCEL]
-        places = actions[actions["kind"] == ActionKind.PLACE]
-        if len(cancels):
-            items = [(self.instruments[row["instrument"]], int(row["client_order_id"])) for row in cancels]
-            self._post(cancel_orders(items), PostKind.CANCEL, cancels)
-        if len(places):
-            self._post(place_orders([self._order(row) for row in places]), PostKind.PLACE, places)
+        for rows in batched(actions[actions["kind"] == ActionKind.CANCEL]):
+            items = [(self.instruments[row["instrument"]], int(row["client_order_id"])) for row in rows]
+            self._post(cancel_orders(items), PostKind.CANCEL, rows)
+        for rows in batched(actions[actions["kind"] == ActionKind.PLACE]):
+            self._post(place_orders([self._order(row) for row in rows]), PostKind.PLACE, rows)
         if self.received_ns:
             self.wire_ns.append(stopwatch_ns() - self.received_ns)
 
@@ -314,28 +308,59 @@ class HyperliquidClient:
             head["flags"] = order.flags & Flag.SELL
             detail["client_order_id"] = order.client_order_id
         self.rows[2 * len(orders) - 2]["flags"] |= Flag.LAST
-        self.on_rows(2 * len(orders))
+        self._tell(2 * len(orders))
 
     # What a stream did not tell.
 
     async def _catch_up(self) -> None:
-        """After a reconnect: fills since the last known one."""
+        """Whenever the stream may have kept something from us: ask for the fills since."""
         while True:
             await self._needs_catch_up.wait()
             self._needs_catch_up.clear()
             try:
-                await self.recover_fills()
+                is_complete = await self.recover_fills()
             except VenueError as error:
                 log.warning("hyperliquid.catch_up", error=str(error))
-                await asyncio.sleep(1.0)
+                is_complete = False
+            if not is_complete:
+                self._fills.fail()
+                if not self._fills.is_holding:
+                    self.release_fills()
+                await asyncio.sleep(CATCH_UP_RETRY_S)
                 self._needs_catch_up.set()
 
-    async def recover_fills(self) -> None:
-        """Ask for fills since the last known one and feed them; known ones are recognised by trade id."""
-        since = max(0, self._last_fill_ms - FILLS_OVERLAP_MS)
-        fills = await self.ask(ask.UserFillsByTimeRequest(user=self.user, start_time=since))
-        if fills:
-            self.on_frame(to_json(UserFillsFrame(UserFills(self.user, tuple(fills)))))
+    async def recover_fills(self) -> bool:
+        """Ask for the fills since the last that is certain, and feed those that were not told yet.
+
+        Returns whether the answer had everything that the stream has told.
+        """
+        since_ms = self._fills.since_ms
+        if since_ms is None:
+            return True
+        n_losses = self._fills.n_losses
+        fills = await self.fills_since(since_ms)
+        unknown = tuple(fill for fill in fills if not self._fills.is_known(fill.trade_id))
+        if unknown:
+            self._feed_answer(to_json(UserFillsFrame(UserFills(self.user, unknown))))
+        if self._fills.lacks_held:
+            return False
+        if self._link.is_up and not self._awaits_stream and n_losses == self._fills.n_losses:
+            self._fills.regain_track()
+        return True
+
+    def release_fills(self) -> None:
+        """Feed what was held back for the sake of its order."""
+        for rows in self._fills.release():
+            self.rows[: len(rows)] = rows
+            self._take(len(rows))
+
+    def _feed_answer(self, frame: bytes) -> None:
+        """Feed what was asked for as if the stream had told it; asking again would give the same."""
+        n = self.session.on_frame(frame, self.clock.now_ns(), self.buffer)
+        if self.session.watch.n_private_lost != self._n_lost:
+            self._n_lost = self.session.watch.n_private_lost
+            log.error("hyperliquid.unreadable_answer", error=self.session.statistics().errors[-1])
+        self._take(n)
 
     async def resolve(self, order: Any, instrument: int) -> None:
         """Ask for an order whose state is unknown and feed what the venue says.
@@ -345,20 +370,7 @@ class HyperliquidClient:
         identity = int(order["client_order_id"])
         found = await self.ask(ask.OrderStatusRequest(user=self.user, oid=cloid_text(identity)))
         if isinstance(found, FoundOrder):
-            record = found.order
-            known = record.order
-            plain = OpenOrder(
-                coin=known.coin,
-                side=known.side,
-                limit_price=known.limit_price,
-                size=known.size,
-                oid=known.oid,
-                timestamp=known.timestamp,
-                original_size=known.original_size,
-                cloid=known.cloid,
-            )
-            update = OrderUpdate(order=plain, status=record.status, status_timestamp=record.status_timestamp)
-            self.on_frame(to_json(OrderUpdatesFrame((update,))))
+            self._feed_answer(to_json(OrderUpdatesFrame((order_update(found),))))
             await self.recover_fills()
         elif wall_ms() > self._expiry_ms.get(identity, 0) + EXPIRY_MARGIN_MS:
             await self.recover_fills()
@@ -371,8 +383,12 @@ class HyperliquidClient:
         horizon = wall_ms() - 60_000
         self._expiry_ms = {identity: ms for identity, ms in self._expiry_ms.items() if ms > horizon}
 
-    async def open_order_count(self) -> int:
-        """Return how many orders of the account rest on the followed symbols."""
-        symbols = {instrument.symbol for instrument in self.instruments}
-        orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
-        return sum(1 for order in orders if order.coin in symbols)
+    async def open_identities(self) -> set[int]:
+        """Return the client order ids of our orders that rest at the venue, and have no more doubts."""
+        self.has_doubts = False
+        try:
+            orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
+        except VenueError:
+            self.has_doubts = True
+            raise
+        return {identity_of(order.cloid) for order in orders}

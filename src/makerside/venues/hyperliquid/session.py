@@ -78,13 +78,14 @@ class Session:
         # Fills of the first, "snapshot" frame: None drops them; otherwise those from this time on give rows.
         # The core remembers 256 trade ids, so the time must be near the last fill that was booked.
         self.snapshot_since_ms: int | None = None
+        self.fundings_since_ms: int | None = None  # likewise for payments, which have no id
         self.trade_age_ms_max = TRADE_AGE_MS_MAX
         self.last_message_ns: dict[str, int] = {}  # by feed: "l2Book BTC", "orderUpdates", "pong", ...
         self._followed = [Followed(index, instrument) for index, instrument in enumerate(instruments)]
         self._by_symbol = {followed.instrument.symbol: followed for followed in self._followed}
         self._posts = PendingPosts()
         self._unconfirmed: set[tuple[str | int, ...]] = set()
-        self._watch = Watch()
+        self.watch = Watch()
         self._ts_venue_ns = 0
         self._handlers: dict[type[Any], Callable[[Any, int, WriteBuffer], int]] = {
             frames.BookFrame: self._on_book,
@@ -149,16 +150,16 @@ class Session:
         errors : none for any bytes; trouble is counted (`statistics`)
         """
         assert len(buffer) >= BUFFER_BYTES_MIN
-        self._watch.n_frames += 1
+        self.watch.n_frames += 1
         try:
             frame = frames.decode_frame(data)
             n_rows = self._handlers[type(frame)](frame, ts_local_ns, buffer) // ROW_BYTES
         except Malformed as error:
             head = bytes(data[:_CHANNEL_HEAD_BYTES])
             is_public = not self.user or any(name in head for name in _PUBLIC_HEADS)
-            self._watch.trouble(error, is_private=not is_public)
+            self.watch.trouble(error, is_private=not is_public)
             return 0
-        self._watch.n_rows += n_rows
+        self.watch.n_rows += n_rows
         return n_rows
 
     def on_post_response(
@@ -172,7 +173,7 @@ class Session:
         """
         post = self._posts.take(post_id)
         if post is None:
-            self._watch.n_unmatched_posts += 1
+            self.watch.n_unmatched_posts += 1
             return 0
         if not post.orders:
             self._posts.keep_answer(post_id, result)
@@ -180,7 +181,7 @@ class Session:
         first_words = self._posts.untold(post)
         found = outcomes(post, result, self._followed)
         if found is None:
-            self._watch.n_open_posts += 1
+            self.watch.n_open_posts += 1
             return 0
         # The answer carries no time. Its block came after everything that had been seen at sending.
         ts_venue_ns = post.ts_floor_ns + 1 if post.ts_floor_ns else 0
@@ -217,7 +218,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """Return the counts so far."""
-        return self._watch.statistics(self._posts.n_dropped)
+        return self.watch.statistics(self._posts.n_dropped)
 
     # One handler per frame; each returns the bytes that it wrote.
 
@@ -250,7 +251,7 @@ class Session:
             if followed is None:
                 continue
             if trade.time < oldest_ms:
-                self._watch.n_old_trades += 1
+                self.watch.n_old_trades += 1
                 continue
             if before is not None and before is not followed:
                 mark_last(buffer, end)
@@ -279,10 +280,10 @@ class Session:
             try:
                 end = write_order_update(update, followed, ts_local_ns, buffer, end)
             except Malformed as error:
-                self._watch.trouble(error, is_private=True)
+                self.watch.trouble(error, is_private=True)
                 continue
             if end == before:
-                self._watch.n_ignored += 1
+                self.watch.n_ignored += 1
                 continue
             self._see_time(update.status_timestamp)
             self._posts.told(identity_of(update.order.cloid))
@@ -292,9 +293,10 @@ class Session:
         data = frame.data
         self.last_message_ns["userFills"] = ts_local_ns
         if data.user.lower() != self.user:
-            self._watch.n_ignored += 1
+            self.watch.n_ignored += 1
             return 0
-        fills = [fill for fill in data.fills if self._is_wanted(fill.time, data.is_snapshot)]
+        since_ms = self.snapshot_since_ms if data.is_snapshot else 0
+        fills = [fill for fill in data.fills if self._is_wanted(fill.time, since_ms)]
         return self._fills(fills, ts_local_ns, buffer)
 
     def _on_user(self, frame: frames.UserFrame, ts_local_ns: int, buffer: WriteBuffer) -> int:
@@ -305,16 +307,16 @@ class Session:
         if data.funding is not None:
             end = self._funding(data.funding, ts_local_ns, buffer, 0)
             return self._close(buffer, end, PAIR_BYTES)
-        self._watch.n_ignored += 1
+        self.watch.n_ignored += 1
         return 0
 
     def _on_fundings(self, frame: frames.UserFundingsFrame, ts_local_ns: int, buffer: WriteBuffer) -> int:
         data = frame.data
         self._check_length(2 * len(data.fundings))
-        end = 0
+        end, since_ms = 0, self.fundings_since_ms if data.is_snapshot else 0
         if data.user.lower() == self.user:
             for funding in data.fundings:
-                if self._is_wanted(funding.time, data.is_snapshot):
+                if self._is_wanted(funding.time, since_ms):
                     end = self._funding(funding, ts_local_ns, buffer, end)
         return self._close(buffer, end, PAIR_BYTES)
 
@@ -332,8 +334,8 @@ class Session:
         if already is not None:
             self._unconfirmed.discard(already.key())
             return 0
-        self._watch.n_venue_errors += 1
-        self._watch.errors.append(frame.data)
+        self.watch.n_venue_errors += 1
+        self.watch.errors.append(frame.data)
         return 0
 
     def _on_pong(self, frame: frames.PongFrame, ts_local_ns: int, buffer: WriteBuffer) -> int:
@@ -341,7 +343,7 @@ class Session:
         return 0
 
     def _on_other(self, frame: Any, ts_local_ns: int, buffer: WriteBuffer) -> int:
-        self._watch.n_ignored += 1
+        self.watch.n_ignored += 1
         return 0
 
     # Shared by the handlers.
@@ -354,12 +356,12 @@ class Session:
             if followed is None:
                 continue
             if fill.is_dust:
-                self._watch.n_ignored += 1
+                self.watch.n_ignored += 1
                 continue
             try:
                 end = write_fill(fill, followed, ts_local_ns, buffer, end)
             except Malformed as error:
-                self._watch.trouble(error, is_private=True)
+                self.watch.trouble(error, is_private=True)
                 continue
             self._posts.told(identity_of(fill.cloid))
         return self._close(buffer, end, PAIR_BYTES)
@@ -370,16 +372,16 @@ class Session:
             return at
         return write_funding(funding, followed, self.account, ts_local_ns, buffer, at)
 
-    def _is_wanted(self, time_ms: int, is_snapshot: bool) -> bool:
-        if not is_snapshot or (self.snapshot_since_ms is not None and time_ms >= self.snapshot_since_ms):
+    def _is_wanted(self, time_ms: int, since_ms: int | None) -> bool:
+        if since_ms is not None and time_ms >= since_ms:
             return True
-        self._watch.n_old_fills += 1
+        self.watch.n_old_fills += 1
         return False
 
     def _find(self, symbol: str) -> Followed | None:
         followed = self._by_symbol.get(symbol)
         if followed is None:
-            self._watch.n_unfollowed += 1
+            self.watch.n_unfollowed += 1
         return followed
 
     def _see_time(self, time_ms: int) -> None:
