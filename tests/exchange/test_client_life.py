@@ -94,11 +94,18 @@ def sweep(desk, side="A", size="20"):
 
 
 async def hit_a_bid(desk, client):
-    """Fill a part of the bot's best bid: the house steps aside, a stranger sells, it returns."""
-    bids = [float(one["limitPx"]) for one in desk.open_orders(BOT.address) if one["side"] == "B"]
+    """Fill a part of the bot's best bid: the house steps aside, a stranger sells, it returns.
+
+    The bot answers what the house does and may be between two quotes: then the stranger comes again.
+    """
     desk.book([("63900", "9")], [("64100", "9")])
-    answer = await client.act(OTHER, placing(desk.order("A", f"{max(bids):g}", "0.001", "Ioc")))
-    assert "filled" in answer["response"]["data"]["statuses"][0]
+    for _ in range(50):
+        answer = await client.act(OTHER, placing(desk.order("A", "63901", "0.001", "Ioc")))
+        if "filled" in answer["response"]["data"]["statuses"][0]:
+            break
+        await asyncio.sleep(0.02)
+    else:
+        pytest.fail(f"no bid was there: {desk.open_orders(BOT.address)}")
     desk.book([("64000", "9"), ("63990", "9")], [("64001", "9"), ("64011", "9")])
 
 
