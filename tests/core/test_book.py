@@ -15,8 +15,8 @@ from makerside.core.book import (
     move_window,
     next_ask,
     next_bid,
-    set_touch,
 )
+from makerside.core.own import set_touch
 from makerside.model.event import Kind
 from makerside.model.market import NO_ASK, NO_BID, WINDOW_TICKS, MarketStatus, market_t
 from makerside.model.units import ASK, BID

@@ -172,7 +172,6 @@ def test_quotes_do_not_depend_on_our_own_size_in_the_book(rng):
     assert feeds.plain.accounts.tobytes() == feeds.live.accounts.tobytes()
 
 
-@pytest.mark.xfail(strict=True, reason="'never' is 2^60 ns, July 2006: nothing of ours is subtracted")
 def test_quotes_do_not_depend_on_our_own_size_today(rng):
     feeds = TwoFeeds(rng, START_NS)
     for _ in range(events_of(2_000)):

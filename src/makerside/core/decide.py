@@ -9,6 +9,7 @@ lets it. What it writes is already counted as exposure when it returns. Pure.
 from makerside.core.diff import is_quoting, is_wanted, match_quotes
 from makerside.core.kernel import Record, kernel
 from makerside.core.orders import PENDING_NEW, order_advance, order_new
+from makerside.core.own import own_sent
 from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
 from makerside.core.risk import APPROVED, check_order, fit_quotes
 from makerside.core.signature import call_strategy
@@ -16,7 +17,7 @@ from makerside.model.action import ActionKind, ActionReason
 from makerside.model.event import Command, Flag, Reason
 from makerside.model.market import MarketStatus
 from makerside.model.order import OrderInput
-from makerside.model.units import SELL
+from makerside.model.units import ASK, BID, SELL
 
 SELL_FLAG = int(Flag.SELL)
 BUDGET = int(Reason.BUDGET)
@@ -112,11 +113,11 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         if desk["is_taken"][q] != 0 or quote["size_lots"] <= 0:
             continue
         leg = trader["legs"][quote["leg"]]
+        market = markets[leg["instrument"]]
         refusal = CAPACITY if trader["n_free"] == 0 else APPROVED
         if refusal == APPROVED and not may_place(account):
             refusal = BUDGET
         if refusal == APPROVED:
-            market = markets[leg["instrument"]]
             refusal = check_order(
                 market, account, trader, leg, quote["side"], quote["price_ticks"], quote["size_lots"]
             )
@@ -137,6 +138,8 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         )
         trader["n_placed"] += 1
         order = trader["orders"][slot]
+        book_side = ASK if quote["side"] == SELL else BID
+        own_sent(market, order["client_order_id"], book_side, quote["price_ticks"], quote["size_lots"])
         _write(desk, trader, trader_index, leg, order, ActionKind.PLACE, quote["size_lots"], ActionReason.QUOTE)
         desk["actions"][desk["n_actions"] - 1]["flags"] |= quote["flags"]
 

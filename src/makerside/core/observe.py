@@ -4,17 +4,18 @@ Public rows change one market; reports change a trader's orders, its account's l
 our own orders in the market. No row is looked at twice and none decides anything. Pure.
 """
 
-from makerside.core.book import apply_book_row, book_clear, end_message, infer_side, own_ends, set_touch
+from makerside.core.book import apply_book_row, book_clear, end_message, infer_side
 from makerside.core.estimators.fair import update_fair
 from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
 from makerside.core.kernel import Record, kernel
 from makerside.core.orders import find_order, on_ack, on_end, on_fill, on_venue_filled, order_advance
+from makerside.core.own import own_ends, own_never, own_time_ns, set_touch
 from makerside.core.positions import book_fill, book_funding
 from makerside.model.account import TRADE_IDS_CAPACITY
 from makerside.model.event import Flag, Kind
 from makerside.model.market import MarketStatus
-from makerside.model.order import BOT_BITS, COUNTER_BITS, EPOCH_BITS, SLOT_BITS, OrderInput
+from makerside.model.order import BOT_BITS, COUNTER_BITS, EPOCH_BITS, SLOT_BITS, OrderInput, OrderState
 from makerside.model.units import ASK, BID, BUY, SELL
 
 SELL_FLAG = int(Flag.SELL)
@@ -208,14 +209,17 @@ def _observe_order(
         order_advance(trader, position, account, slot, OrderInput.CANCEL_REFUSED, now_ns)
     elif kind == Kind.CANCEL_TOO_LATE:
         order_advance(trader, position, account, slot, OrderInput.CANCEL_TOO_LATE, now_ns)
+    elif kind == Kind.ORDER_NEVER_EXISTED:
+        if order_advance(trader, position, account, slot, OrderInput.NEVER_EXISTED, now_ns):
+            trader["n_rejects"] += 1
+            own_ends(market, order["client_order_id"], own_time_ns(market, ts_ns, now_ns))
     elif kind == Kind.SEND_FAILED:
         order_advance(trader, position, account, slot, OrderInput.SEND_FAILED, now_ns)
-    else:
-        own_ends(market, order["client_order_id"], ts_ns)
+        if order["state"] == OrderState.FREE:
+            own_never(market, order["client_order_id"])
+    elif order_advance(trader, position, account, slot, OrderInput.REJECT, now_ns):
         trader["n_rejects"] += 1
-        never = kind == Kind.ORDER_NEVER_EXISTED
-        what = OrderInput.NEVER_EXISTED if never else OrderInput.REJECT
-        order_advance(trader, position, account, slot, what, now_ns)
+        own_never(market, order["client_order_id"])
 
 
 @kernel
