@@ -318,7 +318,6 @@ def test_both_sides_of_a_wide_market_are_seen():
         assert (book["bid_ticks"], book["ask_ticks"]) == (prices[BID], prices[ASK])
 
 
-@pytest.mark.xfail(strict=True, reason="a touch wider than half the window pushes its other side out")
 @pytest.mark.parametrize("share", [0.55, 0.8])
 def test_a_spread_that_fits_the_window_is_seen_whole(share):
     """An illiquid market with six decimals: 9,000 ticks of 0.0001 at 25 USD are 3.6 %."""

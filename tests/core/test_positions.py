@@ -247,9 +247,6 @@ def test_the_venues_position_is_adopted_at_the_start_and_compared_later():
     assert position["position_lots"] == -20, "the ledger follows fills, not statements"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="every statement before the first fill is adopted, also one that knows it"
-)
 def test_a_statement_that_overtakes_its_fill_is_not_counted_twice():
     """Position and fills come on different channels: the statement may know the fill first."""
     engine = make_engine()

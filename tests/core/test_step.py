@@ -299,7 +299,6 @@ def test_stop_cancels(quoting):
     assert len(cancels(feed(quoting, command("STOP", START_NS + 2)))) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="STOP is for good, but a later RESUME quotes again")
 def test_nothing_resumes_after_stop(quoting):
     actions = feed(quoting, command("STOP", START_NS + 2))
     feed(quoting, acks(actions, START_NS + 3))
@@ -436,7 +435,6 @@ def test_time_never_goes_back():
         feed(engine, timer(START_NS))
 
 
-@pytest.mark.xfail(strict=True, reason="a row of no known kind is applied as a delta, an action as a statement")
 @pytest.mark.parametrize("kind", [Kind.NONE, 7, 31, ActionKind.PLACE])
 def test_a_row_of_no_known_kind_is_an_error_of_ours(kind):
     """A row that was never written, or an action fed back, must not move the book or the ledger."""

@@ -3,8 +3,6 @@
 import heapq
 import itertools
 
-import pytest
-
 from builders import (
     MS,
     START_NS,

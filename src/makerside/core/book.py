@@ -58,6 +58,12 @@ def _is_empty(book: Record) -> bool:
 
 
 @kernel
+def _center(tick: int, other: int) -> int:
+    """Return where the window's middle goes: between both best prices when it holds both, else at `tick`."""
+    return (tick + other) // 2 if abs(tick - other) < WINDOW_MASK else tick
+
+
+@kernel
 def move_window(book: Record, center: int) -> None:
     """Move the window so that `center` is in its middle; levels that leave it are forgotten."""
     base = center - WINDOW_TICKS // 2
@@ -115,7 +121,7 @@ def set_level(book: Record, side: int, tick: int, lots: int) -> int:
         if lots <= 0 or not (is_touch or _is_empty(book)):
             book["n_outside"] += 1
             return 0
-        move_window(book, tick)
+        move_window(book, _center(tick, book["ask_ticks"] if side == BID else book["bid_ticks"]))
     slot = tick & WINDOW_MASK
     before = book["lots"][side, slot]
     book["lots"][side, slot] = lots
@@ -232,11 +238,22 @@ def end_message(book: Record) -> None:
     book["in_snapshot"] = 0
     bid = book["bid_ticks"]
     ask = book["ask_ticks"]
+    # A wide market leaves less room beside it; it is moved when half of that is gone.
+    spread = abs(ask - bid)
+    margin = min(MARGIN_TICKS, (WINDOW_TICKS - spread) // 4) if spread < WINDOW_TICKS else MARGIN_TICKS
+    if _is_at_edge(book, bid, margin):
+        move_window(book, _center(bid, ask))
+    elif _is_at_edge(book, ask, margin):
+        move_window(book, _center(ask, bid))
+
+
+@kernel
+def _is_at_edge(book: Record, tick: int, margin: int) -> bool:
+    """Return whether a best price, if there is one, is nearer than `margin` to an edge of the window."""
+    if tick in (NO_BID, NO_ASK):
+        return False
     base = book["base_ticks"]
-    if bid != NO_BID and (bid < base + MARGIN_TICKS or bid >= base + WINDOW_TICKS - MARGIN_TICKS):
-        move_window(book, bid)
-    elif ask != NO_ASK and (ask < base + MARGIN_TICKS or ask >= base + WINDOW_TICKS - MARGIN_TICKS):
-        move_window(book, ask)
+    return tick < base + margin or tick >= base + WINDOW_TICKS - margin
 
 
 @kernel

@@ -57,6 +57,7 @@ def _observe_gap(market: Record) -> None:
     book_clear(market["book"])
     market["book"]["ts_touch_ns"] = 0
     market["book"]["ts_depth_ns"] = 0
+    market["intensity"]["ts_window_ns"] = 0  # nobody knows what happened in it
 
 
 @kernel
@@ -250,8 +251,12 @@ def observe_account(markets: Record, accounts: Record, event: Record, detail: Re
 
 @kernel
 def _observe_statement(account: Record, position: Record, lots: int, cost_e8: int) -> None:
-    """Adopt the venue's position at the start; later only compare it with the ledger."""
-    if position["n_fills"] == 0 and position["position_lots"] == 0:
+    """Adopt the venue's position at the start; later only compare it with the ledger.
+
+    Once there is a first statement, order or fill, a statement may know a fill that is still on its way.
+    """
+    if position["is_opened"] == 0:
+        position["is_opened"] = 1
         position["position_lots"] = lots
         position["cost_e8"] = cost_e8
         position["position_lots_max"] = abs(lots)

@@ -87,6 +87,7 @@ def order_new(
     trader["active"][trader["n_active"]] = slot
     trader["n_active"] += 1
     set_open(order, position, size_lots)
+    position["is_opened"] = 1
     trader["ts_deadline_ns"] = min(trader["ts_deadline_ns"], now_ns + trader["timeout_ns"])
     return slot
 

@@ -62,7 +62,10 @@ def add_quote(
 
 @kernel
 def _bound(market: Record, desk: Record, leg: Record, side: int) -> int:
-    """Return the most aggressive price: one step before the opposite touch and behind the last level."""
+    """Return the most aggressive price: one step before the opposite touch and behind all our quotes so far.
+
+    Also behind those of the other side: without a half-spread both would round to the same price.
+    """
     rules = market["rules"]
     if side == BUY:
         bound = NO_ASK
@@ -70,7 +73,7 @@ def _bound(market: Record, desk: Record, leg: Record, side: int) -> int:
             bound = round_price(rules, market["ask_ticks"] - 1, side)
         for q in range(desk["n_quotes"]):
             quote = desk["quotes"][q]
-            if quote["side"] == side and quote["leg"] == leg:
+            if quote["leg"] == leg:
                 bound = min(bound, round_price(rules, quote["price_ticks"] - 1, side))
     else:
         bound = NO_BID
@@ -78,7 +81,7 @@ def _bound(market: Record, desk: Record, leg: Record, side: int) -> int:
             bound = round_price(rules, market["bid_ticks"] + 1, side)
         for q in range(desk["n_quotes"]):
             quote = desk["quotes"][q]
-            if quote["side"] == side and quote["leg"] == leg:
+            if quote["leg"] == leg:
                 behind = quote["price_ticks"] + price_step(rules, quote["price_ticks"])
                 bound = max(bound, round_price(rules, behind, side))
     return bound

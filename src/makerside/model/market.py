@@ -91,6 +91,8 @@ intensity_t = row_type(
         ("deepest_sell", "f8"),
         ("bucket_ticks", "f8"),
         ("weight", "f8"),  # decayed number of windows, both sides
+        ("half_weight", "f8"),  # of those whose mid was between two prices
+        ("seconds", "f8"),  # decayed length of all windows
         ("a_per_s", "f8"),  # lambda(d) = A exp(-k d), per side, d in ticks from the mid
         ("k_per_tick", "f8"),
         ("hits", "f8", (INTENSITY_BUCKETS,)),
