@@ -262,6 +262,34 @@ def test_intensity_where_a_tick_is_coarse(rng):
     assert market["intensity"]["a_per_s"] == pytest.approx(a, rel=0.20)
 
 
+def test_intensity_where_prices_are_steps_of_ticks(rng):
+    """Five significant figures at 100,000 ticks: prices are 10 ticks apart, a bucket is 25 ticks."""
+    market = flowing(bucket=25.0)
+    market["rules"]["significant_figures"] = 5
+    a, k, mid = 2.0, 0.02, MID + 5.0
+    messages = [(ms / 1_000, 0, 0.0) for ms in range(100, 7_200_000, 100)]
+    show_mid(market, START_NS, mid)
+    for at, side, distance in sorted(arrivals(rng, a, k, 7_200) + messages):
+        if side == 0:
+            show_mid(market, START_NS + round(at * S), mid)
+        elif distance >= 5:
+            on_trade(market, side, round(mid + side * (math.floor((distance - 5) / 10) * 10 + 5)))
+    assert market["intensity"]["k_per_tick"] == pytest.approx(k, rel=0.10)
+    assert market["intensity"]["a_per_s"] == pytest.approx(a, rel=0.10)
+
+
+def test_a_gap_drops_the_window_that_it_falls_into():
+    """Nobody knows what was traded while the feed was interrupted."""
+    engine = make_engine()
+    feed(engine, touch(9_999, 10_001), trade(BUY, 10_030, 1, START_NS + 1))
+    feed(engine, row(Kind.GAP, START_NS + 2 * S))
+    flow = engine.markets[0]["intensity"]
+    width = float(flow["bucket_ticks"])
+    feed(engine, touch(9_989, 9_991, START_NS + 3 * S), touch(9_989, 9_990, START_NS + 4 * S))
+    assert (flow["weight"], flow["seconds"], flow["hits"].sum()) == (2.0, 1.0, 0.0)
+    assert flow["bucket_ticks"] == width, "the buckets that were filled stay what they are"
+
+
 def test_too_few_arrivals_fit_nothing():
     market = flowing()
     for i in range(1, 200):

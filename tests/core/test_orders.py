@@ -13,6 +13,7 @@ from builders import (
     MS,
     START_NS,
     S,
+    acks,
     active_orders,
     check_tables,
     command,
@@ -22,6 +23,7 @@ from builders import (
     feed,
     fill,
     make_engine,
+    places,
     report,
     row,
     side_of,
@@ -456,6 +458,22 @@ def test_pausing_cancels_orders_in_doubt(what):
     assert [int(o["state"]) for o in active_orders(desk.engine)] == [OrderState.UNKNOWN]
     actions = feed(desk.engine, command(what, desk.now + TIMEOUT_NS), connect(desk.now + TIMEOUT_NS))
     assert [int(a["kind"]) for a in actions] == [ActionKind.CANCEL]
+
+
+def test_an_order_in_doubt_is_cancelled_once_per_time_out_while_we_quote():
+    """It may rest and serves no quote any more: another order takes its place."""
+    engine = make_engine({"pacing.timeout_ms": 1_000})
+    script(engine, (BUY, 9_990, 5))
+    (sent,) = feed(engine, touch(9_999, 10_001))
+    cancelled = []
+    for tenth in range(1, 31):
+        now = START_NS + tenth * 100 * MS
+        actions = feed(engine, timer(now))
+        cancelled += [tenth] * int((actions["client_order_id"] == sent["client_order_id"]).sum())
+        feed(engine, acks(places(actions), now))
+    assert cancelled == [10, 20, 30]
+    feed(engine, report(Kind.ORDER_CANCELED, int(sent["client_order_id"]), START_NS + 3 * S, size=5))
+    assert [int(o["price_ticks"]) for o in active_orders(engine)] == [9_990], "the one that replaced it"
 
 
 @pytest.mark.parametrize("late_ns", [-1, 0])

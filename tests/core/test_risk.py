@@ -11,6 +11,7 @@ from builders import (
     START_NS,
     S,
     acks,
+    active_orders,
     book_row,
     feed,
     hyperliquid,
@@ -25,6 +26,7 @@ from builders import (
 from makerside.core.risk import check_order, fit_quotes
 from makerside.model.action import ActionReason
 from makerside.model.event import Kind, Reason
+from makerside.model.order import OrderState
 from makerside.model.units import ASK, BID, BUY, E8, SELL
 from scripted import script
 
@@ -320,6 +322,20 @@ def test_no_order_is_sent_that_would_meet_our_own():
     actions = feed(engine, touch(10_045, 10_055, START_NS + 1))
     bids = [price for name, side, price, _ in told(actions) if (name, side) == ("PLACE", "buy")]
     assert all(price < 10_010 for price in bids)
+
+
+@pytest.mark.parametrize("state", ["PENDING_NEW", "RESTING", "PENDING_CANCEL", "UNKNOWN", "SETTLING"])
+@pytest.mark.parametrize(("side", "price"), [(BUY, 10_010), (SELL, 9_990)])
+def test_what_may_still_rest_is_not_met(state, side, price):
+    """To the tick; an order that has ended and waits for its fills cannot be met."""
+    engine = ready(book=(9_900, 10_100))
+    script(engine, (-side, price, 5))
+    feed(engine, timer(START_NS))
+    (order,) = active_orders(engine)
+    order["state"] = OrderState[state]
+    met = Reason.NONE if state == "SETTLING" else Reason.WOULD_CROSS
+    assert verdict(engine, side, price - side, 5) == Reason.NONE
+    assert verdict(engine, side, price, 5) == verdict(engine, side, price + side, 5) == met
 
 
 def test_no_order_leaves_with_a_price_that_the_venue_refuses():
