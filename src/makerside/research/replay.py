@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from makerside.journal.reader import read_journal
 from makerside.model.action import ActionKind, action_t
+from makerside.model.errors import JournalError
+from makerside.model.event import FIRST_ACTION, IS_EVENT
 from makerside.model.instrument import Instrument
 from makerside.model.run import JOURNAL_NAME
 from makerside.runtime.run import RunRecord, read_record
@@ -47,6 +49,10 @@ def replay(folder: Path, block: int = 0) -> ReplayResult:
     """
     record = read_record(folder)
     journal = read_journal(folder / JOURNAL_NAME)
+    kinds = journal.rows["kind"][journal.is_head]
+    unknown = kinds[(kinds < FIRST_ACTION) & (IS_EVENT[kinds] == 0)]
+    if len(unknown):
+        raise JournalError(f"{folder / JOURNAL_NAME}: damaged: there is no row of kind {unknown[0]}")
     events = np.ascontiguousarray(journal.events)
     journaled = journal.actions
     parts = list(record.engine().run(events, block))
