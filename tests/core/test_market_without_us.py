@@ -213,9 +213,9 @@ def test_what_stays_behind_of_us_on_a_feed_of_best_prices_is_not_the_market(quot
     assert shown(engine)[:2] == (100, 9)
 
 
-@pytest.mark.parametrize(("lots", "others"), [(4, 4), (5, 0), (6, 6), (8, 3), (11, 11), (13, 2)])
+@pytest.mark.parametrize(("lots", "others"), [(4, 4), (5, 0), (6, 0), (7, 7), (8, 3), (11, 11), (13, 2)])
 def test_orders_without_an_ack_are_ours_when_the_level_grew_by_their_size(lots, others):
-    """We sent 5, and 6 behind it, to a price at which 0 (first three) or 3 and 2 of others rested."""
+    """We sent 5, and 6 behind it, to a price at which 0 (or, for 8, 11 and 13, some) of others rested."""
     engine = make_engine(own_in_book=True, start_ns=T0)
     before = {8: 3, 11: 2, 13: 2}.get(lots, 0)
     feed(engine, touch(100, 105, T0, bid_lots=9), level(BID, 99, before, 1))

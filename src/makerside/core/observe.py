@@ -9,8 +9,8 @@ from makerside.core.estimators.fair import update_fair
 from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
 from makerside.core.kernel import Record, kernel
-from makerside.core.orders import find_order, on_ack, on_end, on_fill, on_venue_filled, order_advance
-from makerside.core.own import own_ends, own_never, own_time_ns, set_touch
+from makerside.core.orders import find_order, note_end, on_ack, on_end, on_fill, on_venue_filled, order_advance
+from makerside.core.own import own_never, set_touch
 from makerside.core.positions import book_fill, book_funding
 from makerside.model.account import TRADE_IDS_CAPACITY
 from makerside.model.event import Flag, Kind
@@ -213,7 +213,7 @@ def _observe_order(
     elif kind == Kind.ORDER_NEVER_EXISTED:
         if order_advance(trader, position, account, slot, OrderInput.NEVER_EXISTED, now_ns):
             trader["n_rejects"] += 1
-            own_ends(market, order["client_order_id"], own_time_ns(market, ts_ns, now_ns))
+            note_end(market, order, ts_ns, now_ns)
     elif kind == Kind.SEND_FAILED:
         order_advance(trader, position, account, slot, OrderInput.SEND_FAILED, now_ns)
         if order["state"] == OrderState.FREE:

@@ -7,7 +7,7 @@ the venue's word and the fills agree that nothing can come any more. Pure.
 """
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.own import own_begins, own_ends, own_is_acked, own_time_ns
+from makerside.core.own import own_begins, own_ends, own_fades, own_is_acked, own_time_ns
 from makerside.model.order import (
     BOT_BITS,
     COUNTER_BITS,
@@ -160,6 +160,18 @@ def _note_rest(market: Record, order: Record, lots: int, ts_venue_ns: int) -> No
 
 
 @kernel
+def note_end(market: Record, order: Record, ts_venue_ns: int, now_ns: int) -> None:
+    """Note that an order rests no more; a venue time of 0 is none."""
+    identity = order["client_order_id"]
+    if ts_venue_ns > 0:
+        own_ends(market, identity, ts_venue_ns)
+        return
+    side = BID if order["side"] == BUY else ASK
+    ts_ns = own_time_ns(market, ts_venue_ns, now_ns)
+    own_fades(market, identity, side, order["price_ticks"], order["open_lots"], ts_ns)
+
+
+@kernel
 def on_fill(
     trader: Record,
     position: Record,
@@ -219,7 +231,7 @@ def on_end(
     What it had filled before and what we have booked may differ: the difference is still to come.
     """
     order = trader["orders"][slot]
-    own_ends(market, order["client_order_id"], own_time_ns(market, ts_venue_ns, now_ns))
+    note_end(market, order, ts_venue_ns, now_ns)
     due = max(0, order["size_lots"] - left_lots - order["filled_lots"])
     if due > 0:
         set_open(order, position, due)
@@ -234,7 +246,7 @@ def on_venue_filled(
 ) -> None:
     """The venue says "filled": wait for the fills that are not booked yet."""
     order = trader["orders"][slot]
-    own_ends(market, order["client_order_id"], own_time_ns(market, ts_venue_ns, now_ns))
+    note_end(market, order, ts_venue_ns, now_ns)
     due = order["size_lots"] - order["filled_lots"]
     if due > 0:
         set_open(order, position, due)

@@ -6,13 +6,16 @@ looked at without what rested when it was told. Notes are made only where the fe
 
 Facts about one order come in any order of time (fills overtake acks, answers overtake the stream): a
 fact about an earlier time never changes what a later one has said. An order that is not acked yet is
-in doubt: it counts as ours when its level has grown by exactly its size since it was sent. Pure.
+in doubt: it counts as ours when its level has grown by exactly its size since it was sent. So does one
+that ended at an untold time, while its level shows what it showed with it. Pure.
 """
 
 from makerside.core.book import book_lots, book_time_ns, next_ask, next_bid, set_level
 from makerside.core.kernel import Record, kernel
 from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY, SURE, MarketStatus
-from makerside.model.units import ASK, BID, NEVER_NS
+from makerside.model.units import ASK, BID, NEVER_NS, NS_PER_S
+
+FADING_NS = NS_PER_S  # a feed that is further behind the answers is of little use anyway
 
 
 @kernel
@@ -41,17 +44,20 @@ def own_lots(market: Record, side: int, tick: int, shown_lots: int, ts_venue_ns:
                 sure += own["size_lots"]
             else:
                 has_doubt = True
-    if has_doubt:
-        return sure + _doubtful_lots(market, side, tick, shown_lots - sure, ts_venue_ns)
-    return sure
+    return _with_doubtful(market, side, tick, shown_lots, sure, ts_venue_ns) if has_doubt else sure
 
 
 @kernel
-def _doubtful_lots(market: Record, side: int, tick: int, shown_lots: int, ts_venue_ns: int) -> int:
-    """Return how much at a level are orders that are not acked yet, the oldest arriving first."""
+def _with_doubtful(
+    market: Record, side: int, tick: int, shown_lots: int, sure_lots: int, ts_venue_ns: int
+) -> int:
+    """Return how much at a level is ours when orders are on their way to it, the oldest arriving first.
+
+    sure_lots : ours that rested when we heard last; an order that one on its way replaces may have gone
+    """
     others = -1
     sent = 0
-    found = 0
+    found = sure_lots
     for i in range(market["n_own"]):
         own = market["own"][i]
         if own["price_ticks"] != tick or own["side"] != side or own["others_lots"] == SURE:
@@ -59,8 +65,12 @@ def _doubtful_lots(market: Record, side: int, tick: int, shown_lots: int, ts_ven
         if own["from_ns"] <= ts_venue_ns < own["to_ns"]:
             others = own["others_lots"] if others < 0 else others
             sent += own["size_lots"]
-            if shown_lots == others + sent:
+            if shown_lots == others + sure_lots + sent:
+                found = sure_lots + sent
+            elif shown_lots == others + sent:
                 found = sent
+            elif shown_lots == own["others_lots"] + own["size_lots"]:  # those before it have gone
+                found = max(found, own["size_lots"])
     return found
 
 
@@ -69,11 +79,16 @@ def own_sent(market: Record, client_order_id: int, side: int, tick: int, lots: i
     """Note that an order is on its way: no book so far contains it, any later one may."""
     if market["has_own_in_book"] == 0:
         return
+    from_ns = market["ts_venue_ns"] + 1
+    _add(market, client_order_id, side, tick, lots, from_ns, NEVER_NS, _others_lots(market, side, tick))
+
+
+@kernel
+def _others_lots(market: Record, side: int, tick: int) -> int:
+    """Return what others rest at a price, as far as we know."""
     book = market["book"]
     shown = book_lots(book, side, tick)
-    others = shown - own_lots(market, side, tick, shown, book_time_ns(book, side, tick))
-    from_ns = market["ts_venue_ns"] + 1
-    _add(market, client_order_id, side, tick, lots, from_ns, NEVER_NS, max(0, others))
+    return max(0, shown - own_lots(market, side, tick, shown, book_time_ns(book, side, tick)))
 
 
 @kernel
@@ -108,6 +123,17 @@ def own_ends(market: Record, client_order_id: int, ts_venue_ns: int) -> None:
         own = market["own"][i]
         if own["client_order_id"] == client_order_id and own["to_ns"] > ts_venue_ns:
             own["to_ns"] = ts_venue_ns
+
+
+@kernel
+def own_fades(market: Record, client_order_id: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
+    """Note that our order ended near a venue time: books of a little later may still contain it."""
+    if market["has_own_in_book"] == 0:
+        return
+    others = _others_lots(market, side, tick)
+    own_ends(market, client_order_id, ts_venue_ns)
+    if lots > 0:
+        _add(market, client_order_id, side, tick, lots, ts_venue_ns, ts_venue_ns + FADING_NS, others)
 
 
 @kernel
