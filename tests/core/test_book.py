@@ -15,8 +15,8 @@ from makerside.core.book import (
     move_window,
     next_ask,
     next_bid,
-    set_touch,
 )
+from makerside.core.own import set_touch
 from makerside.model.event import Kind
 from makerside.model.market import NO_ASK, NO_BID, WINDOW_TICKS, MarketStatus, market_t
 from makerside.model.units import ASK, BID
@@ -318,7 +318,18 @@ def test_both_sides_of_a_wide_market_are_seen():
         assert (book["bid_ticks"], book["ask_ticks"]) == (prices[BID], prices[ASK])
 
 
-@pytest.mark.xfail(strict=True, reason="a touch wider than half the window pushes its other side out")
+def test_the_window_of_a_wide_market_moves_with_it():
+    """Both best prices drift by more than the room beside them, the spread stays."""
+    book = new_market()["book"]
+    spread = int(WINDOW_TICKS * 0.9)
+    for ts in range(1, 400):
+        bid = 250_000 + 20 * ts
+        apply(book, "bbo", ASK, bid + spread, 5, ts)
+        apply(book, "bbo", BID, bid, 5, ts)
+        end_message(book)
+        assert (book["bid_ticks"], book["ask_ticks"]) == (bid, bid + spread)
+
+
 @pytest.mark.parametrize("share", [0.55, 0.8])
 def test_a_spread_that_fits_the_window_is_seen_whole(share):
     """An illiquid market with six decimals: 9,000 ticks of 0.0001 at 25 USD are 3.6 %."""

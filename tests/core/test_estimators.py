@@ -223,7 +223,6 @@ def test_intensity_is_recovered_from_poisson_arrivals(rng, a, k):
     assert market["intensity"]["k_per_tick"] == pytest.approx(k, rel=0.10)
 
 
-@pytest.mark.xfail(strict=True, reason="a window that messages stretch counts as one of its nominal length")
 @pytest.mark.parametrize("message_ms", [400, 900])
 def test_intensity_does_not_depend_on_how_often_the_book_speaks(rng, message_ms):
     """Windows end with messages: 400 ms apart they are 800 ms long, and hold more than 500 ms of arrivals."""
@@ -233,9 +232,6 @@ def test_intensity_does_not_depend_on_how_often_the_book_speaks(rng, message_ms)
     assert market["intensity"]["k_per_tick"] == pytest.approx(0.01, rel=0.15)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an interruption counts as thousands of windows without arrivals, undecayed"
-)
 def test_intensity_survives_an_interrupted_feed(rng):
     """An hour without any message, then 20 minutes (four half-lives) of the same flow as before."""
     market = flowing(half_life_s=300.0)
@@ -251,7 +247,6 @@ def test_intensity_survives_an_interrupted_feed(rng):
     assert market["intensity"]["a_per_s"] == pytest.approx(1.0, rel=0.25)
 
 
-@pytest.mark.xfail(strict=True, reason="arrivals between two prices count at the lower edge of their bucket")
 def test_intensity_where_a_tick_is_coarse(rng):
     """A cheap coin: one tick is a bucket, the touch half a tick from the mid. A quote at d is reached by d."""
     market = flowing(bucket=1.0)
@@ -265,6 +260,34 @@ def test_intensity_where_a_tick_is_coarse(rng):
             on_trade(market, side, round(half + side * (math.floor(distance - 0.5) + 0.5)))
     assert market["intensity"]["k_per_tick"] == pytest.approx(k, rel=0.10)
     assert market["intensity"]["a_per_s"] == pytest.approx(a, rel=0.20)
+
+
+def test_intensity_where_prices_are_steps_of_ticks(rng):
+    """Five significant figures at 100,000 ticks: prices are 10 ticks apart, a bucket is 25 ticks."""
+    market = flowing(bucket=25.0)
+    market["rules"]["significant_figures"] = 5
+    a, k, mid = 2.0, 0.02, MID + 5.0
+    messages = [(ms / 1_000, 0, 0.0) for ms in range(100, 7_200_000, 100)]
+    show_mid(market, START_NS, mid)
+    for at, side, distance in sorted(arrivals(rng, a, k, 7_200) + messages):
+        if side == 0:
+            show_mid(market, START_NS + round(at * S), mid)
+        elif distance >= 5:
+            on_trade(market, side, round(mid + side * (math.floor((distance - 5) / 10) * 10 + 5)))
+    assert market["intensity"]["k_per_tick"] == pytest.approx(k, rel=0.10)
+    assert market["intensity"]["a_per_s"] == pytest.approx(a, rel=0.10)
+
+
+def test_a_gap_drops_the_window_that_it_falls_into():
+    """Nobody knows what was traded while the feed was interrupted."""
+    engine = make_engine()
+    feed(engine, touch(9_999, 10_001), trade(BUY, 10_030, 1, START_NS + 1))
+    feed(engine, row(Kind.GAP, START_NS + 2 * S))
+    flow = engine.markets[0]["intensity"]
+    width = float(flow["bucket_ticks"])
+    feed(engine, touch(9_989, 9_991, START_NS + 3 * S), touch(9_989, 9_990, START_NS + 4 * S))
+    assert (flow["weight"], flow["seconds"], flow["hits"].sum()) == (2.0, 1.0, 0.0)
+    assert flow["bucket_ticks"] == width, "the buckets that were filled stay what they are"
 
 
 def test_too_few_arrivals_fit_nothing():

@@ -15,11 +15,13 @@ from builders import (
     make_engine,
     report,
     tape,
+    timer,
     touch,
 )
-from makerside.core.book import apply_book_row, end_message, own_begins, own_ends, set_touch
+from makerside.core.book import apply_book_row, end_message
+from makerside.core.own import own_begins, own_ends, set_touch
 from makerside.model.event import Kind
-from makerside.model.market import NO_ASK, NO_BID
+from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY
 from makerside.model.units import ASK, BID, BUY, SELL
 from reference.book import touch_without
 from scripted import script
@@ -89,7 +91,6 @@ def test_our_orders_in_the_feed_are_not_the_market(quoting):
     assert shown(engine) == (100, 9, 105, 8)
 
 
-@pytest.mark.xfail(strict=True, reason="'never' is 2^60 ns, July 2006: nothing of ours is subtracted")
 @pytest.mark.parametrize("year", [2010, 2023, 2100])
 def test_on_the_real_clock(year):
     """Nanoseconds since 1970 are what tapes carry."""
@@ -147,7 +148,6 @@ def test_recordings_never_contain_us():
     assert shown(engine)[:2] == (102, 5)
 
 
-@pytest.mark.xfail(strict=True, reason="a late ack writes the full size over what a fill had left")
 def test_a_fill_that_overtook_the_ack_keeps_its_rest():
     """Fill of 2 at 20 ms is told first, the ack of 5 at 10 ms afterwards: 3 of ours rest."""
     engine = make_engine(own_in_book=True, start_ns=T0)
@@ -160,7 +160,6 @@ def test_a_fill_that_overtook_the_ack_keeps_its_rest():
     assert shown(engine)[:2] == (102, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="a late fill of an ended order puts it back into the book")
 def test_fills_that_come_after_the_end_do_not_revive_an_order(quoting):
     """Cancelled at 40 ms with 5 - 3 unfilled; its first fill of 1 is told afterwards."""
     engine, (bid, _) = quoting
@@ -171,9 +170,6 @@ def test_fills_that_come_after_the_end_do_not_revive_an_order(quoting):
     assert shown(engine)[:2] == (102, 2), "nothing of ours rests after 40 ms"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a reject that no line foresees still ends the note of our resting order"
-)
 def test_an_impossible_reject_changes_nothing(quoting):
     engine, (bid, _) = quoting
     feed(engine, level(BID, 102, 5, 10))
@@ -185,9 +181,6 @@ def test_an_impossible_reject_changes_nothing(quoting):
     assert engine.traders[0]["n_rejects"] == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the feed shows our order before its ack: we take ourselves for the market"
-)
 def test_an_order_that_shows_before_its_ack_is_not_the_market():
     """The public feed and the private one do not wait for each other."""
     engine = make_engine(own_in_book=True, start_ns=T0)
@@ -197,7 +190,6 @@ def test_an_order_that_shows_before_its_ack_is_not_the_market():
     assert shown(engine)[:2] == (100, 9)
 
 
-@pytest.mark.xfail(strict=True, reason="an answer without a venue time is taken for one at time 0")
 def test_a_cancel_answer_without_a_time_does_not_rewrite_the_past(quoting):
     """Hyperliquid's answers to actions carry no time. The last book told still contains our order."""
     engine, (bid, _) = quoting
@@ -206,6 +198,60 @@ def test_a_cancel_answer_without_a_time_does_not_rewrite_the_past(quoting):
     feed(engine, report(Kind.ORDER_CANCELED, bid, T0 + 50 * MS, venue=0, size=5))
     feed(engine, book_row(Kind.DELTA, ASK, 106, 1, T0 + 51 * MS, venue=T0 + 11 * MS))
     assert shown(engine)[:2] == (100, 9)
+
+
+def test_what_stays_behind_of_us_on_a_feed_of_best_prices_is_not_the_market(quoting):
+    """Our 102 was the best bid, then our 103 is: nobody tells that the level at 102 has gone."""
+    engine, (bid, _) = quoting
+    feed(engine, touch(102, 105, T0 + 10 * MS, bid_lots=5, kind=Kind.BBO))
+    assert shown(engine)[:2] == (100, 9)
+    script(engine, (BUY, 103, 6))
+    actions = feed(engine, touch(102, 105, T0 + 20 * MS, bid_lots=5, ask_lots=7, kind=Kind.BBO))
+    feed(engine, acks(actions, T0 + 30 * MS))
+    feed(engine, report(Kind.ORDER_CANCELED, bid, T0 + 30 * MS, size=5))
+    feed(engine, touch(103, 105, T0 + 40 * MS, bid_lots=6, kind=Kind.BBO))
+    assert shown(engine)[:2] == (100, 9)
+
+
+@pytest.mark.parametrize(("lots", "others"), [(4, 4), (5, 0), (6, 0), (7, 7), (8, 3), (11, 11), (13, 2)])
+def test_orders_without_an_ack_are_ours_when_the_level_grew_by_their_size(lots, others):
+    """We sent 5, and 6 behind it, to a price at which 0 (or, for 8, 11 and 13, some) of others rested."""
+    engine = make_engine(own_in_book=True, start_ns=T0)
+    before = {8: 3, 11: 2, 13: 2}.get(lots, 0)
+    feed(engine, touch(100, 105, T0, bid_lots=9), level(BID, 99, before, 1))
+    script(engine, (BUY, 99, 5), (BUY, 99, 6))
+    feed(engine, level(BID, 98, 1, 2), timer(T0 + 2 * MS))
+    feed(engine, level(BID, 100, 0, 3, is_last=False), level(BID, 99, lots, 3))
+    assert shown(engine)[:2] == ((99, others) if others else (98, 1))
+
+
+def test_an_ack_without_a_time_counts_from_now_on(quoting):
+    """Books of the time before it may contain the order or not: then the level's growth decides."""
+    engine = make_engine(own_in_book=True, start_ns=T0)
+    script(engine, (BUY, 102, 5))
+    (action,) = feed(engine, touch(100, 105, T0, bid_lots=9))
+    order = int(action["client_order_id"])
+    feed(engine, report(Kind.ORDER_ACK, order, T0 + 20 * MS, venue=0, price=102, size=5))
+    feed(engine, book_row(Kind.DELTA, BID, 102, 7, T0 + 21 * MS, venue=T0 + 5 * MS))
+    assert shown(engine)[:2] == (102, 7)
+    feed(engine, level(BID, 102, 7, 30))
+    assert shown(engine)[:2] == (102, 2)
+    feed(engine, report(Kind.ORDER_ACK, order, T0 + 31 * MS, venue=T0 + 6 * MS, price=102, size=5))
+    feed(engine, level(BID, 102, 9, 32))
+    assert shown(engine)[:2] == (102, 4)
+
+
+def test_notes_that_no_book_lets_go_are_taken_out_of_it():
+    """Two hundred ended orders that a book of one moment still shows, and no newer one comes."""
+    market = new_market(own_in_book=True)
+    for number in range(1, OWN_CAPACITY + 1):
+        own_begins(market, number, BID, 1_000 + number, 5, 10)
+        apply_book_row(market["book"], DELTA, BID, 1_000 + number, 5 + number % 2, 20)
+        own_ends(market, number, 30)
+    own_begins(market, 9_999, BID, 900, 5, 40)
+    set_touch(market)
+    assert market["n_own"] == 1
+    assert (market["bid_ticks"], market["bid_lots"]) == (1_000 + OWN_CAPACITY - 1, 1)
 
 
 def requote_for_ever(engine, feed_touch, n):
@@ -228,18 +274,12 @@ def test_long_runs_on_a_full_feed_keep_few_notes_of_us():
     assert engine.markets[0]["n_own"] <= 8
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="notes of own orders are never forgotten on BBO feeds"
-)
 def test_long_runs_on_best_prices_only():
     """A feed of best prices never tells the depth: the notes of ended orders must go all the same."""
     engine = make_engine(own_in_book=False, start_ns=T0)
     requote_for_ever(engine, lambda now, i: touch(9_999 - i % 2, 10_001, now, kind=Kind.BBO), 500)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="128 notes do not last from one slow snapshot to the next"
-)
 def test_busy_quoting_between_slow_snapshots():
     """Hyperliquid's l2Book comes every 5 s, bbo at once: four levels a side, requoted four times a second."""
     engine = make_engine(own_in_book=True, start_ns=T0)

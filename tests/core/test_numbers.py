@@ -17,6 +17,7 @@ from makerside.core.numbers import (
     exp,
     floor_ticks,
     log,
+    log1p,
     mul_div,
     mul_div_floor,
     power,
@@ -56,6 +57,16 @@ def test_power_error_grows_with_the_exponent_only(base, exponent):
     """x^y = exp(y ln x): the argument's rounding is magnified by its size."""
     size = abs(exponent * math.log(base))
     assert ulps(power(base, exponent), base**exponent) <= 8 * (1 + size)
+
+
+@given(st.floats(-0.999, 1e9))
+@example(math.sqrt(2) - 1)
+@example(math.sqrt(0.5) - 1)
+@example(1e-18)
+@example(-1e-300)
+def test_log1p_keeps_the_digits_of_a_small_argument(x):
+    true = math.log1p(x)
+    assert log1p(x) == true or ulps(log1p(x), true) <= ULP_MAX + 2, "1 + x is rounded where it is not small"
 
 
 def test_ends_of_exp_and_log():

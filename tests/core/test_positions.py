@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builders import START_NS, S, feed, fill, make_engine, plain, statement
+from builders import START_NS, S, feed, fill, make_engine, plain, statement, touch
 from makerside.core.positions import (
     book_fill,
     book_funding,
@@ -18,6 +18,7 @@ from makerside.model.account import account_t
 from makerside.model.event import Kind
 from makerside.model.units import BUY, E8, SELL
 from reference import ledger
+from scripted import script
 
 START_E8 = 10_000 * E8
 
@@ -247,9 +248,16 @@ def test_the_venues_position_is_adopted_at_the_start_and_compared_later():
     assert position["position_lots"] == -20, "the ledger follows fills, not statements"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="every statement before the first fill is adopted, also one that knows it"
-)
+def test_the_first_statement_after_our_first_order_is_compared_only():
+    """A venue that names no flat positions at the start tells the first one when we hold it."""
+    engine = make_engine()
+    script(engine, (BUY, 9_990, 10))
+    (action,) = feed(engine, touch(9_999, 10_001))
+    feed(engine, statement(Kind.POSITION, START_NS + 1, size=10, amount=10 * 9_990 * 10_000))
+    feed(engine, fill(int(action["client_order_id"]), START_NS + 2, 10, 9_990, BUY))
+    assert engine.accounts[0]["positions"][0]["position_lots"] == 10
+
+
 def test_a_statement_that_overtakes_its_fill_is_not_counted_twice():
     """Position and fills come on different channels: the statement may know the fill first."""
     engine = make_engine()

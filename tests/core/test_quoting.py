@@ -157,7 +157,6 @@ def test_quotes_only_ever_make():
     assert (quote["flags"], quote["level"], quote["size_lots"], quote["side"]) == (Flag.POST_ONLY, 3, 7, BUY)
 
 
-@pytest.mark.xfail(strict=True, reason="a half-spread that vanishes in the mid lays both quotes on one price")
 @pytest.mark.parametrize("half", [0.0, 1e-13])
 def test_our_bid_is_below_our_ask(half):
     """The mid of an even spread is a price: without a half-spread both sides would round to it."""

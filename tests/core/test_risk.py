@@ -11,6 +11,7 @@ from builders import (
     START_NS,
     S,
     acks,
+    active_orders,
     book_row,
     feed,
     hyperliquid,
@@ -25,6 +26,7 @@ from builders import (
 from makerside.core.risk import check_order, fit_quotes
 from makerside.model.action import ActionReason
 from makerside.model.event import Kind, Reason
+from makerside.model.order import OrderState
 from makerside.model.units import ASK, BID, BUY, E8, SELL
 from scripted import script
 
@@ -302,7 +304,6 @@ def test_after_a_gap_changes_do_not_count_and_the_best_prices_do():
 # What should hold as well.
 
 
-@pytest.mark.xfail(strict=True, reason="a position whose market was never decided on is valued at price 0")
 def test_total_notional_counts_positions_whose_market_is_not_quoted_yet():
     """The venue says that we hold 900 USD of TWO, whose feed has not come up yet: its cost is known."""
     engine = make_engine({"risk.total_max_usd": 1_000}, instruments=[plain("ONE"), plain("TWO")])
@@ -312,7 +313,6 @@ def test_total_notional_counts_positions_whose_market_is_not_quoted_yet():
     assert len(feed(engine, timer(START_NS + 1))) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="own orders on the other side are not looked at")
 def test_no_order_is_sent_that_would_meet_our_own():
     """Our sell at 10,010 is not acked yet, so it cannot be cancelled; the market jumps over it."""
     engine = ready()
@@ -324,7 +324,20 @@ def test_no_order_is_sent_that_would_meet_our_own():
     assert all(price < 10_010 for price in bids)
 
 
-@pytest.mark.xfail(strict=True, reason="the last gate does not know the venue's price rule")
+@pytest.mark.parametrize("state", ["PENDING_NEW", "RESTING", "PENDING_CANCEL", "UNKNOWN", "SETTLING"])
+@pytest.mark.parametrize(("side", "price"), [(BUY, 10_010), (SELL, 9_990)])
+def test_what_may_still_rest_is_not_met(state, side, price):
+    """To the tick; an order that has ended and waits for its fills cannot be met."""
+    engine = ready(book=(9_900, 10_100))
+    script(engine, (-side, price, 5))
+    feed(engine, timer(START_NS))
+    (order,) = active_orders(engine)
+    order["state"] = OrderState[state]
+    met = Reason.NONE if state == "SETTLING" else Reason.WOULD_CROSS
+    assert verdict(engine, side, price - side, 5) == Reason.NONE
+    assert verdict(engine, side, price, 5) == verdict(engine, side, price + side, 5) == met
+
+
 def test_no_order_leaves_with_a_price_that_the_venue_refuses():
     """Whatever a strategy writes on the desk: 150.0001 has seven significant figures."""
     engine = make_engine(instruments=[hyperliquid("SOL", 2)], prices=[1_500_000])

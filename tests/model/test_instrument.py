@@ -89,7 +89,6 @@ def test_smallest_size_in_lots(min_size, lot, lots):
     assert rules_of(plain(lot_size=Decimal(lot), min_size=Decimal(min_size)))["min_size_lots"] == lots
 
 
-@pytest.mark.xfail(strict=True, reason="min_size is rounded down to lots: Decimal's // truncates")
 def test_smallest_size_is_rounded_up_to_lots():
     """0.5 in lots of 0.2 are three lots: two are 0.4, which the venue refuses."""
     assert rules_of(plain(lot_size=Decimal("0.2"), min_size=Decimal("0.5")))["min_size_lots"] == 3
@@ -117,9 +116,6 @@ def test_kind_and_unit_value_are_checked():
         plain(tick_size=Decimal("0.00001"), lot_size=Decimal("0.00001"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Instrument takes more fee decimals than money has: the quantum becomes 0"
-)
 def test_fees_cannot_be_finer_than_money():
     with pytest.raises(ConfigError, match="fee_decimals"):
         plain(fee_decimals=9)

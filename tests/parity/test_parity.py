@@ -143,7 +143,7 @@ FLIPS = [
     ("kind", 0, Kind.ORDER_ACK, 3),
     ("instrument", 0, Kind.ORDER_CANCELED, 3),
     ("ts_local_ns", 33, Kind.TIMER, 2),
-    ("price_ticks", 3, Kind.TRADE, 5),
+    ("price_ticks", 4, Kind.TRADE, 48),  # a print moves quotes only where it moves the fit of the flow
 ]
 
 

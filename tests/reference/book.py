@@ -39,12 +39,16 @@ class BookTwin:
             for tick in [tick for tick in levels if not self._is_inside(tick)]:
                 del levels[tick]
 
+    def _center(self, tick, other):
+        fits = other is not None and abs(tick - other) < self.window - 1
+        return (tick + other) // 2 if fits else tick
+
     def _set(self, side, tick, lots):
         if not self._is_inside(tick):
             is_empty = not self.levels[BID] and not self.levels[ASK]
             if lots <= 0 or not (self._beats(side, tick) or is_empty):
                 return
-            self._move(tick)
+            self._move(self._center(tick, self.best(1 - side)))
         if lots > 0:
             self.levels[side][tick] = lots
         else:
@@ -96,12 +100,15 @@ class BookTwin:
     def end_message(self):
         """Close a message; keep the touch away from the window's edge."""
         self.in_snapshot = False
-        for best in (self.bid(), self.ask()):
+        bid, ask = self.bid(), self.ask()
+        margin = self.margin
+        if None not in (bid, ask):
+            margin = min(margin, (self.window - abs(ask - bid)) // 4)
+        for best, other in ((bid, ask), (ask, bid)):
             if best is None:
                 continue
-            is_low = best < self.base + self.margin
-            if is_low or best >= self.base + self.window - self.margin:
-                self._move(best)
+            if best < self.base + margin or best >= self.base + self.window - margin:
+                self._move(self._center(best, other))
                 return
 
 

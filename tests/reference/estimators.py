@@ -34,14 +34,17 @@ def fit_line(points):
 
 
 def fit_intensity(distances, n_windows, bucket, window_s, buckets=32, hits_needed=3, share_max=0.999):
-    """Return (A, k) of the deepest arrivals of `n_windows` windows and sides; None when nothing fits."""
+    """Return (A, k) of the deepest arrivals of `n_windows` windows and sides; None when nothing fits.
+
+    The mid is a price and every tick is one: the smallest distance is 1, the others are whole numbers.
+    """
     indices = [min(int(d / bucket), buckets - 1) for d in distances if d > 0]
     points = []
     for i in range(buckets):
         beyond = sum(1 for index in indices if index >= i)
         share = beyond / n_windows
         if beyond >= hits_needed and share <= share_max:
-            points.append((i * bucket, math.log(-math.log1p(-share) / window_s), beyond))
+            points.append((max(1, math.ceil(i * bucket)), math.log(-math.log1p(-share) / window_s), beyond))
     if len(points) < 3:
         return None
     intercept, slope = fit_line(points)

@@ -355,7 +355,6 @@ def test_a_backtest_fills_what_a_live_bot_would_have_rested(rng, tmp_path):
     assert len(done.reports()[0]) == 0
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="notes of own orders are never forgotten")
 def test_a_recording_of_best_prices_only(rng, tmp_path):
     """Half of the recordings that exist are of this kind."""
     market, rows = Market(rng), []

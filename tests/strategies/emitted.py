@@ -30,6 +30,13 @@ BASE = {
 }
 
 
+def settings_of(changes):
+    """Return BASE with changes; what has no place in the formula (an A) only when it is asked for."""
+    known = strategies.load({**BASE, **changes}["strategy.name"]).Config.model_fields
+    base = {path: value for path, value in BASE.items() if path.removeprefix("strategy.") in known}
+    return {**base, **changes}
+
+
 @dataclass
 class Scene:
     """What a decision looks at."""
@@ -45,7 +52,7 @@ class Scene:
 
     def engine(self):
         """Return the engine in this scene, nothing decided yet; it explains its quotes."""
-        engine = make_engine({**BASE, **self.settings}, [FINE], [MID], is_scripted=False)
+        engine = make_engine(settings_of(self.settings), [FINE], [MID], is_scripted=False)
         engine.desks["is_explaining"] = 1
         market = engine.markets[0]
         vol = market["volatility"]

@@ -83,7 +83,6 @@ def test_glft_without_execution_risk(gamma, a, k, delta):
 SMALL = [10.0**-n for n in (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18)]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="ln(1 + x) loses the digits of a small x")
 @pytest.mark.parametrize("x", [x for x in SMALL if 1e-10 < x <= 1e-5])
 def test_glft_with_little_execution_risk(x):
     """Between the formula and its limit: x = xi delta / k."""
@@ -93,9 +92,6 @@ def test_glft_with_little_execution_risk(x):
     assert c2 == pytest.approx(formulas.glft_c2(gamma, x * k / delta, a, k, delta), rel=EXACT)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="ln(1 + x) loses the digits of a small x, at last all"
-)
 @pytest.mark.parametrize("x", [x for x in SMALL if x <= 1e-5])
 def test_avellaneda_stoikov_with_little_risk_aversion(x):
     """Gamma -> 0: half of the spread goes to 1/k, and not to 0 or to noise. x = gamma / k."""

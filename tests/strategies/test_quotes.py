@@ -13,7 +13,7 @@ from makerside.core.prices import price_step
 from makerside.model.quote import N_PARTS, Part
 from makerside.model.units import BUY
 
-from .emitted import BASE, MID, STRATEGIES, Scene, expected
+from .emitted import BASE, MID, STRATEGIES, Scene, expected, settings_of
 
 either = pytest.mark.parametrize("name", STRATEGIES)
 names = st.sampled_from(STRATEGIES)
@@ -198,7 +198,7 @@ def test_limits_clip_what_is_emitted(name):
 @either
 def test_every_quote_of_a_run_is_valid(name, rng):
     """A random market and position: no NaN, no crossing, prices positive, at most `levels` a side."""
-    engine = make_engine({**BASE, "strategy.name": name}, is_scripted=False)
+    engine = make_engine(settings_of({"strategy.name": name}), is_scripted=False)
     market, now = Market(rng), START_NS
     feed(engine, market.snapshot(now))
     for i in range(events_of(3_000)):
@@ -217,7 +217,6 @@ def test_every_quote_of_a_run_is_valid(name, rng):
         assert math.isfinite(float(engine.markets[0]["volatility"]["variance"]))
 
 
-@pytest.mark.xfail(strict=True, reason="sizes above 2^63 lots wrap, or overflow when interpreted")
 def test_sizes_that_the_settings_allow_are_sizes():
     """Sixteen levels, each ten times as large: the deepest are more than any limit, and are clipped to it."""
     settings = {"strategy.levels": 16, "strategy.size_step": 10.0, "strategy.size_usd": 50_000}

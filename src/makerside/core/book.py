@@ -1,4 +1,4 @@
-"""The order book of one instrument: rows in, best prices out, and the market without ourselves.
+"""The order book of one instrument: rows in, best prices out; our own orders included (see `own.py`).
 
 Levels live in a ring of `WINDOW_TICKS` slots a side, indexed by tick modulo the window; when the
 touch nears its edge the window moves and the slots that leave are cleared. What lies outside is
@@ -11,7 +11,7 @@ behind the touch but never the touch itself, nor put a level in front of it. Pur
 
 from makerside.core.kernel import Record, kernel
 from makerside.model.event import Flag, Kind
-from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY, WINDOW_MASK, WINDOW_TICKS, MarketStatus
+from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK, WINDOW_TICKS
 from makerside.model.units import ASK, BID, BUY
 
 SELL_FLAG = int(Flag.SELL)
@@ -45,8 +45,22 @@ def book_lots(book: Record, side: int, tick: int) -> int:
 
 
 @kernel
+def book_time_ns(book: Record, side: int, tick: int) -> int:
+    """Return the venue time at which the size at a price was told, 0 when it is outside the window."""
+    if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
+        return 0
+    return book["told_ns"][side, tick & WINDOW_MASK]
+
+
+@kernel
 def _is_empty(book: Record) -> bool:
     return book["bid_ticks"] == NO_BID and book["ask_ticks"] == NO_ASK
+
+
+@kernel
+def _center(tick: int, other: int) -> int:
+    """Return where the window's middle goes: between both best prices when it holds both, else at `tick`."""
+    return (tick + other) // 2 if abs(tick - other) < WINDOW_MASK else tick
 
 
 @kernel
@@ -107,7 +121,7 @@ def set_level(book: Record, side: int, tick: int, lots: int) -> int:
         if lots <= 0 or not (is_touch or _is_empty(book)):
             book["n_outside"] += 1
             return 0
-        move_window(book, tick)
+        move_window(book, _center(tick, book["ask_ticks"] if side == BID else book["bid_ticks"]))
     slot = tick & WINDOW_MASK
     before = book["lots"][side, slot]
     book["lots"][side, slot] = lots
@@ -124,6 +138,13 @@ def set_level(book: Record, side: int, tick: int, lots: int) -> int:
     elif tick == book["ask_ticks"]:
         book["ask_ticks"] = next_ask(book, tick + 1)
     return before
+
+
+@kernel
+def _note_time(book: Record, side: int, tick: int, ts_venue_ns: int) -> None:
+    """Note when a level was told, unless its price is outside the window."""
+    if book["base_ticks"] <= tick < book["base_ticks"] + WINDOW_TICKS:
+        book["told_ns"][side, tick & WINDOW_MASK] = ts_venue_ns
 
 
 @kernel
@@ -190,6 +211,7 @@ def apply_book_row(book: Record, kind: int, side: int, tick: int, lots: int, ts_
             return
         set_level(book, side, tick, lots)
         book["ts_depth_ns"] = max(book["ts_depth_ns"], ts_venue_ns)
+    _note_time(book, side, tick, ts_venue_ns)
     if not is_older:
         book["ts_touch_ns"] = ts_venue_ns
 
@@ -216,103 +238,22 @@ def end_message(book: Record) -> None:
     book["in_snapshot"] = 0
     bid = book["bid_ticks"]
     ask = book["ask_ticks"]
+    # A wide market leaves less room beside it; it is moved when half of that is gone.
+    spread = abs(ask - bid)
+    margin = min(MARGIN_TICKS, (WINDOW_TICKS - spread) // 4) if spread < WINDOW_TICKS else MARGIN_TICKS
+    if _is_at_edge(book, bid, margin):
+        move_window(book, _center(bid, ask))
+    elif _is_at_edge(book, ask, margin):
+        move_window(book, _center(ask, bid))
+
+
+@kernel
+def _is_at_edge(book: Record, tick: int, margin: int) -> bool:
+    """Return whether a best price, if there is one, is nearer than `margin` to an edge of the window."""
+    if tick in (NO_BID, NO_ASK):
+        return False
     base = book["base_ticks"]
-    if bid != NO_BID and (bid < base + MARGIN_TICKS or bid >= base + WINDOW_TICKS - MARGIN_TICKS):
-        move_window(book, bid)
-    elif ask != NO_ASK and (ask < base + MARGIN_TICKS or ask >= base + WINDOW_TICKS - MARGIN_TICKS):
-        move_window(book, ask)
-
-
-@kernel
-def own_lots(market: Record, side: int, tick: int, ts_venue_ns: int) -> int:
-    """Return how much of our own size rested at a price at a venue time."""
-    total = 0
-    for i in range(market["n_own"]):
-        own = market["own"][i]
-        if own["price_ticks"] == tick and own["side"] == side and own["from_ns"] <= ts_venue_ns < own["to_ns"]:
-            total += own["size_lots"]
-    return total
-
-
-@kernel
-def own_begins(market: Record, client_order_id: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
-    """Note that `lots` of our order rest from a venue time on, instead of what it rested before."""
-    own_ends(market, client_order_id, ts_venue_ns)
-    if lots <= 0:
-        return
-    _forget_old_own(market)
-    i = market["n_own"]
-    assert i < OWN_CAPACITY
-    own = market["own"][i]
-    own["client_order_id"] = client_order_id
-    own["price_ticks"] = tick
-    own["size_lots"] = lots
-    own["side"] = side
-    own["from_ns"] = ts_venue_ns
-    own["to_ns"] = NO_ASK << 20
-    market["n_own"] = i + 1
-
-
-@kernel
-def own_ends(market: Record, client_order_id: int, ts_venue_ns: int) -> None:
-    """Note that our order rests no more from a venue time on."""
-    for i in range(market["n_own"]):
-        own = market["own"][i]
-        if own["client_order_id"] == client_order_id and own["to_ns"] > ts_venue_ns:
-            own["to_ns"] = ts_venue_ns
-
-
-@kernel
-def _forget_old_own(market: Record) -> None:
-    """Drop what ended before anything that the book still shows."""
-    book = market["book"]
-    horizon = min(book["ts_touch_ns"], book["ts_depth_ns"])
-    kept = 0
-    for i in range(market["n_own"]):
-        if market["own"][i]["to_ns"] > horizon:
-            if kept != i:
-                market["own"][kept] = market["own"][i]
-            kept += 1
-    market["n_own"] = kept
-
-
-@kernel
-def set_touch(market: Record) -> None:
-    """Write the touch without our own orders into the market record, and its status."""
-    book = market["book"]
-    bid = book["bid_ticks"]
-    ask = book["ask_ticks"]
-    bid_lots = book_lots(book, BID, bid)
-    ask_lots = book_lots(book, ASK, ask)
-    if market["has_own_in_book"] == 1 and market["n_own"] > 0:
-        bid, bid_lots = _touch_without_us(market, BID, bid, bid_lots)
-        ask, ask_lots = _touch_without_us(market, ASK, ask, ask_lots)
-    market["bid_ticks"] = bid
-    market["ask_ticks"] = ask
-    market["bid_lots"] = bid_lots
-    market["ask_lots"] = ask_lots
-    if bid == NO_BID or ask == NO_ASK:
-        market["status"] = MarketStatus.EMPTY
-    elif bid > ask:
-        market["status"] = MarketStatus.CROSSED
-        market["n_crossed"] += 1
-    else:
-        market["status"] = MarketStatus.OK
-        market["n_locked"] += 1 if bid == ask else 0
-
-
-@kernel
-def _touch_without_us(market: Record, side: int, tick: int, lots: int) -> tuple[int, int]:
-    book = market["book"]
-    ts_ns = book["ts_touch_ns"]
-    while tick != NO_BID and tick != NO_ASK:
-        others = lots - own_lots(market, side, tick, ts_ns)
-        if others > 0:
-            return tick, others
-        tick = next_bid(book, tick - 1) if side == BID else next_ask(book, tick + 1)
-        ts_ns = book["ts_depth_ns"]
-        lots = book_lots(book, side, tick)
-    return tick, 0
+    return tick < base + margin or tick >= base + WINDOW_TICKS - margin
 
 
 @kernel

@@ -8,7 +8,8 @@ lets it. What it writes is already counted as exposure when it returns. Pure.
 
 from makerside.core.diff import is_quoting, is_wanted, match_quotes
 from makerside.core.kernel import Record, kernel
-from makerside.core.orders import PENDING_NEW, order_advance, order_new
+from makerside.core.orders import PENDING_NEW, UNKNOWN, order_advance, order_new
+from makerside.core.own import own_sent
 from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
 from makerside.core.risk import APPROVED, check_order, fit_quotes
 from makerside.core.signature import call_strategy
@@ -16,7 +17,7 @@ from makerside.model.action import ActionKind, ActionReason
 from makerside.model.event import Command, Flag, Reason
 from makerside.model.market import MarketStatus
 from makerside.model.order import OrderInput
-from makerside.model.units import SELL
+from makerside.model.units import ASK, BID, SELL
 
 SELL_FLAG = int(Flag.SELL)
 BUDGET = int(Reason.BUDGET)
@@ -81,12 +82,23 @@ def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) ->
 
 
 @kernel
+def _may_be_unwanted(trader: Record, order: Record, now_ns: int) -> bool:
+    """Return whether a cancel makes sense: the order stands for a quote, or nobody knows whether it rests.
+
+    An order in doubt serves no quote; it is cancelled once per time-out until the doubt is resolved.
+    """
+    if order["state"] == UNKNOWN:
+        return now_ns - order["ts_sent_ns"] >= trader["timeout_ns"]
+    return is_quoting(order)
+
+
+@kernel
 def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: Record, reason: int) -> None:
     """Cancel what no quote wants. An order that is not acked yet is waited for, unless we must leave."""
     for i in range(trader["n_active"]):
         slot = trader["active"][i]
         order = trader["orders"][slot]
-        if not is_quoting(order) or is_wanted(desk, slot):
+        if not _may_be_unwanted(trader, order, desk["now_ns"]) or is_wanted(desk, slot):
             continue
         if reason == ActionReason.QUOTE and order["state"] == PENDING_NEW:
             continue
@@ -112,11 +124,11 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         if desk["is_taken"][q] != 0 or quote["size_lots"] <= 0:
             continue
         leg = trader["legs"][quote["leg"]]
+        market = markets[leg["instrument"]]
         refusal = CAPACITY if trader["n_free"] == 0 else APPROVED
         if refusal == APPROVED and not may_place(account):
             refusal = BUDGET
         if refusal == APPROVED:
-            market = markets[leg["instrument"]]
             refusal = check_order(
                 market, account, trader, leg, quote["side"], quote["price_ticks"], quote["size_lots"]
             )
@@ -137,6 +149,8 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         )
         trader["n_placed"] += 1
         order = trader["orders"][slot]
+        book_side = ASK if quote["side"] == SELL else BID
+        own_sent(market, order["client_order_id"], book_side, quote["price_ticks"], quote["size_lots"])
         _write(desk, trader, trader_index, leg, order, ActionKind.PLACE, quote["size_lots"], ActionReason.QUOTE)
         desk["actions"][desk["n_actions"] - 1]["flags"] |= quote["flags"]
 

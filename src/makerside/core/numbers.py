@@ -58,11 +58,29 @@ def log(x: float) -> float:
         mantissa *= 2.0
         exponent -= 1
     s = (mantissa - 1.0) / (mantissa + 1.0)
+    return exponent * LN2_HIGH + (_two_artanh(s) + exponent * LN2_LOW)
+
+
+@kernel
+def _two_artanh(s: float) -> float:
+    """Return 2 artanh s as a series, for |s| below 0.172."""
     s2 = s * s
     total = 0.0
     for i in range(21, 0, -2):
         total = total * s2 + 1.0 / i
-    return exponent * LN2_HIGH + (2.0 * s * total + exponent * LN2_LOW)
+    return 2.0 * s * total
+
+
+@kernel
+def log1p(x: float) -> float:
+    """Return ln(1 + x) without losing the digits of a small x, the same bits on every machine.
+
+    x       : float above -1
+    returns : float; -EXP_MAX for x <= -1, which callers exclude
+    """
+    if not SQRT_HALF - 1.0 < x < 2.0 * SQRT_HALF - 1.0:
+        return log(1.0 + x)
+    return _two_artanh(x / (2.0 + x))
 
 
 @kernel

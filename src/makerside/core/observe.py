@@ -4,17 +4,18 @@ Public rows change one market; reports change a trader's orders, its account's l
 our own orders in the market. No row is looked at twice and none decides anything. Pure.
 """
 
-from makerside.core.book import apply_book_row, book_clear, end_message, infer_side, own_ends, set_touch
+from makerside.core.book import apply_book_row, book_clear, end_message, infer_side
 from makerside.core.estimators.fair import update_fair
 from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
 from makerside.core.kernel import Record, kernel
-from makerside.core.orders import find_order, on_ack, on_end, on_fill, on_venue_filled, order_advance
+from makerside.core.orders import find_order, note_end, on_ack, on_end, on_fill, on_venue_filled, order_advance
+from makerside.core.own import own_never, set_touch
 from makerside.core.positions import book_fill, book_funding
 from makerside.model.account import TRADE_IDS_CAPACITY
 from makerside.model.event import Flag, Kind
 from makerside.model.market import MarketStatus
-from makerside.model.order import BOT_BITS, COUNTER_BITS, EPOCH_BITS, SLOT_BITS, OrderInput
+from makerside.model.order import BOT_BITS, COUNTER_BITS, EPOCH_BITS, SLOT_BITS, OrderInput, OrderState
 from makerside.model.units import ASK, BID, BUY, SELL
 
 SELL_FLAG = int(Flag.SELL)
@@ -56,6 +57,7 @@ def _observe_gap(market: Record) -> None:
     book_clear(market["book"])
     market["book"]["ts_touch_ns"] = 0
     market["book"]["ts_depth_ns"] = 0
+    market["intensity"]["ts_window_ns"] = 0  # nobody knows what happened in it
 
 
 @kernel
@@ -208,14 +210,17 @@ def _observe_order(
         order_advance(trader, position, account, slot, OrderInput.CANCEL_REFUSED, now_ns)
     elif kind == Kind.CANCEL_TOO_LATE:
         order_advance(trader, position, account, slot, OrderInput.CANCEL_TOO_LATE, now_ns)
+    elif kind == Kind.ORDER_NEVER_EXISTED:
+        if order_advance(trader, position, account, slot, OrderInput.NEVER_EXISTED, now_ns):
+            trader["n_rejects"] += 1
+            note_end(market, order, ts_ns, now_ns)
     elif kind == Kind.SEND_FAILED:
         order_advance(trader, position, account, slot, OrderInput.SEND_FAILED, now_ns)
-    else:
-        own_ends(market, order["client_order_id"], ts_ns)
+        if order["state"] == OrderState.FREE:
+            own_never(market, order["client_order_id"])
+    elif order_advance(trader, position, account, slot, OrderInput.REJECT, now_ns):
         trader["n_rejects"] += 1
-        never = kind == Kind.ORDER_NEVER_EXISTED
-        what = OrderInput.NEVER_EXISTED if never else OrderInput.REJECT
-        order_advance(trader, position, account, slot, what, now_ns)
+        own_never(market, order["client_order_id"])
 
 
 @kernel
@@ -246,8 +251,12 @@ def observe_account(markets: Record, accounts: Record, event: Record, detail: Re
 
 @kernel
 def _observe_statement(account: Record, position: Record, lots: int, cost_e8: int) -> None:
-    """Adopt the venue's position at the start; later only compare it with the ledger."""
-    if position["n_fills"] == 0 and position["position_lots"] == 0:
+    """Adopt the venue's position at the start; later only compare it with the ledger.
+
+    Once there is a first statement, order or fill, a statement may know a fill that is still on its way.
+    """
+    if position["is_opened"] == 0:
+        position["is_opened"] = 1
         position["position_lots"] = lots
         position["cost_e8"] = cost_e8
         position["position_lots_max"] = abs(lots)

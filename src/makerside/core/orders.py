@@ -6,9 +6,8 @@ so that a report finds it without a map; the whole id is compared before anythin
 the venue's word and the fills agree that nothing can come any more. Pure.
 """
 
-from makerside.core.book import own_begins, own_ends
 from makerside.core.kernel import Record, kernel
-from makerside.model.market import NO_ASK
+from makerside.core.own import own_begins, own_ends, own_fades, own_is_acked, own_time_ns
 from makerside.model.order import (
     BOT_BITS,
     COUNTER_BITS,
@@ -20,13 +19,12 @@ from makerside.model.order import (
     OrderInput,
     OrderState,
 )
-from makerside.model.units import ASK, BID, BUY
+from makerside.model.units import ASK, BID, BUY, NEVER_NS
 
 _SLOT_MASK = (1 << SLOT_BITS) - 1
 _COUNTER_LIMIT = 1 << COUNTER_BITS
 _EPOCH_LIMIT = 1 << EPOCH_BITS
 _BOT_LIMIT = 1 << BOT_BITS
-NEVER_NS = NO_ASK << 20  # later than any time
 
 FREE = int(OrderState.FREE)
 PENDING_NEW = int(OrderState.PENDING_NEW)
@@ -89,6 +87,7 @@ def order_new(
     trader["active"][trader["n_active"]] = slot
     trader["n_active"] += 1
     set_open(order, position, size_lots)
+    position["is_opened"] = 1
     trader["ts_deadline_ns"] = min(trader["ts_deadline_ns"], now_ns + trader["timeout_ns"])
     return slot
 
@@ -118,16 +117,16 @@ def find_order(trader: Record, client_order_id: int) -> int:
 
 
 @kernel
-def order_advance(trader: Record, position: Record, account: Record, slot: int, what: int, now_ns: int) -> None:
+def order_advance(trader: Record, position: Record, account: Record, slot: int, what: int, now_ns: int) -> bool:
     """Move an order by one line of the state table and free its slot when it has ended.
 
-    An input that no line foresees is counted and changes nothing.
+    returns : False for an input that no line foresees: it is counted and changes nothing
     """
     order = trader["orders"][slot]
     after = NEXT_STATE[order["state"], what]
     if after == IMPOSSIBLE:
         account["n_impossible"] += 1
-        return
+        return False
     order["state"] = after
     order["ts_state_ns"] = now_ns
     if after == SETTLING:
@@ -135,6 +134,7 @@ def order_advance(trader: Record, position: Record, account: Record, slot: int, 
     if after >= FILLED:
         set_open(order, position, 0)
         _release(trader, slot)
+    return True
 
 
 @kernel
@@ -149,6 +149,26 @@ def _release(trader: Record, slot: int) -> None:
     trader["orders"][slot]["state"] = FREE
     trader["free"][trader["n_free"]] = slot
     trader["n_free"] += 1
+
+
+@kernel
+def _note_rest(market: Record, order: Record, lots: int, ts_venue_ns: int) -> None:
+    """Note how much of an order rests from a venue time on; one whose end was told rests no more."""
+    if order["state"] != SETTLING:
+        side = BID if order["side"] == BUY else ASK
+        own_begins(market, order["client_order_id"], side, order["price_ticks"], lots, ts_venue_ns)
+
+
+@kernel
+def note_end(market: Record, order: Record, ts_venue_ns: int, now_ns: int) -> None:
+    """Note that an order rests no more; a venue time of 0 is none."""
+    identity = order["client_order_id"]
+    if ts_venue_ns > 0:
+        own_ends(market, identity, ts_venue_ns)
+        return
+    side = BID if order["side"] == BUY else ASK
+    ts_ns = own_time_ns(market, ts_venue_ns, now_ns)
+    own_fades(market, identity, side, order["price_ticks"], order["open_lots"], ts_ns)
 
 
 @kernel
@@ -167,8 +187,7 @@ def on_fill(
     order["filled_lots"] += size_lots
     left = max(0, order["open_lots"] - size_lots)
     set_open(order, position, left)
-    side = BID if order["side"] == BUY else ASK
-    own_begins(market, order["client_order_id"], side, order["price_ticks"], left, ts_venue_ns)
+    _note_rest(market, order, left, own_time_ns(market, ts_venue_ns, now_ns))
     what = OrderInput.FILL_PART if left > 0 else OrderInput.FILL_LAST
     order_advance(trader, position, account, slot, what, now_ns)
 
@@ -189,8 +208,9 @@ def on_ack(
     order = trader["orders"][slot]
     if venue_order_id != 0:
         order["venue_order_id"] = venue_order_id
-    side = BID if order["side"] == BUY else ASK
-    own_begins(market, order["client_order_id"], side, order["price_ticks"], open_lots, ts_venue_ns)
+    if ts_venue_ns > 0:
+        own_is_acked(market, order["client_order_id"])
+    _note_rest(market, order, open_lots, own_time_ns(market, ts_venue_ns, now_ns))
     order_advance(trader, position, account, slot, OrderInput.ACK, now_ns)
 
 
@@ -211,7 +231,7 @@ def on_end(
     What it had filled before and what we have booked may differ: the difference is still to come.
     """
     order = trader["orders"][slot]
-    own_ends(market, order["client_order_id"], ts_venue_ns)
+    note_end(market, order, ts_venue_ns, now_ns)
     due = max(0, order["size_lots"] - left_lots - order["filled_lots"])
     if due > 0:
         set_open(order, position, due)
@@ -226,7 +246,7 @@ def on_venue_filled(
 ) -> None:
     """The venue says "filled": wait for the fills that are not booked yet."""
     order = trader["orders"][slot]
-    own_ends(market, order["client_order_id"], ts_venue_ns)
+    note_end(market, order, ts_venue_ns, now_ns)
     due = order["size_lots"] - order["filled_lots"]
     if due > 0:
         set_open(order, position, due)

@@ -63,6 +63,7 @@ def book_fill(position: Record, account: Record, side: int, price_ticks: int, si
     position["fees_e8"] += fee
     position["volume_e8"] += value
     position["n_fills"] += 1
+    position["is_opened"] = 1
     position["position_lots_max"] = max(position["position_lots_max"], abs(held + side * size_lots))
     account["cash_e8"] += realized - fee
     return realized

@@ -7,7 +7,7 @@ of these moved is a part as well, so that the parts sum to the price exactly. Pu
 
 from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import ceil_ticks, floor_ticks
-from makerside.core.prices import price_step, round_price
+from makerside.core.prices import round_price
 from makerside.model.event import Flag
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.quote import QUOTE_CAPACITY, Part
@@ -62,26 +62,20 @@ def add_quote(
 
 @kernel
 def _bound(market: Record, desk: Record, leg: Record, side: int) -> int:
-    """Return the most aggressive price: one step before the opposite touch and behind the last level."""
-    rules = market["rules"]
+    """Return the most aggressive price: one step before the opposite touch and behind all our quotes so far.
+
+    Also behind those of the other side: without a half-spread both would round to the same price.
+    """
+    lowest = market["ask_ticks"]
+    highest = market["bid_ticks"]
+    for q in range(desk["n_quotes"]):
+        quote = desk["quotes"][q]
+        if quote["leg"] == leg:
+            lowest = min(lowest, quote["price_ticks"])
+            highest = max(highest, quote["price_ticks"])
     if side == BUY:
-        bound = NO_ASK
-        if market["ask_ticks"] != NO_ASK:
-            bound = round_price(rules, market["ask_ticks"] - 1, side)
-        for q in range(desk["n_quotes"]):
-            quote = desk["quotes"][q]
-            if quote["side"] == side and quote["leg"] == leg:
-                bound = min(bound, round_price(rules, quote["price_ticks"] - 1, side))
-    else:
-        bound = NO_BID
-        if market["bid_ticks"] != NO_BID:
-            bound = round_price(rules, market["bid_ticks"] + 1, side)
-        for q in range(desk["n_quotes"]):
-            quote = desk["quotes"][q]
-            if quote["side"] == side and quote["leg"] == leg:
-                behind = quote["price_ticks"] + price_step(rules, quote["price_ticks"])
-                bound = max(bound, round_price(rules, behind, side))
-    return bound
+        return NO_ASK if lowest == NO_ASK else round_price(market["rules"], lowest - 1, side)
+    return NO_BID if highest == NO_BID else round_price(market["rules"], highest + 1, side)
 
 
 @kernel

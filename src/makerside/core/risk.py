@@ -8,7 +8,9 @@ waits for that when the room is short. Pure.
 from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import mul_div_floor
 from makerside.core.positions import notional_e8, worst_case_lots
+from makerside.core.prices import round_price
 from makerside.model.event import Reason
+from makerside.model.order import OrderState
 from makerside.model.units import BUY, E9
 
 APPROVED = int(Reason.NONE)
@@ -19,6 +21,8 @@ ORDER_NOTIONAL = int(Reason.ORDER_NOTIONAL)
 TOTAL_NOTIONAL = int(Reason.TOTAL_NOTIONAL)
 MIN_NOTIONAL = int(Reason.MIN_NOTIONAL)
 SIZE = int(Reason.SIZE)
+TICK = int(Reason.TICK)
+PENDING_NEW, UNKNOWN = int(OrderState.PENDING_NEW), int(OrderState.UNKNOWN)
 
 
 @kernel
@@ -76,8 +80,10 @@ def check_order(
     if price_ticks <= 0 or not _is_in_band(market, trader, price_ticks):
         return PRICE_BAND
     is_crossing = price_ticks >= market["ask_ticks"] if side == BUY else price_ticks <= market["bid_ticks"]
-    if is_crossing:
+    if is_crossing or _would_meet_us(trader, leg, side, price_ticks):
         return WOULD_CROSS
+    if round_price(rules, price_ticks, side) != price_ticks:
+        return TICK
     position = account["positions"][leg["position"]]
     if size_lots > _room_lots(position, leg, side):
         return POSITION_LIMIT
@@ -93,6 +99,22 @@ def check_order(
     if worst + total_worst_case_e8(account, leg["position"]) > account["total_notional_max_e8"]:
         return TOTAL_NOTIONAL
     return APPROVED
+
+
+@kernel
+def _would_meet_us(trader: Record, leg: Record, side: int, price_ticks: int) -> bool:
+    """Return whether an order could trade with one of ours that may still rest on the other side.
+
+    An order whose cancel travels counts until its end is told.
+    """
+    for i in range(trader["n_active"]):
+        order = trader["orders"][trader["active"][i]]
+        if order["side"] == side or not PENDING_NEW <= order["state"] <= UNKNOWN:
+            continue
+        is_met = order["price_ticks"] <= price_ticks if side == BUY else order["price_ticks"] >= price_ticks
+        if is_met and trader["legs"][int(order["leg"])]["instrument"] == leg["instrument"]:
+            return True
+    return False
 
 
 @kernel
@@ -121,11 +143,17 @@ def _worst_after(position: Record, side: int, lots: int) -> int:
 
 @kernel
 def total_worst_case_e8(account: Record, skipped: int) -> int:
-    """Return the worst-case notional of all positions but one, at their last mids."""
+    """Return the worst-case notional of all positions but one, at their last mids.
+
+    A position whose market has not been decided on yet has no price, and no orders: it counts at its cost.
+    """
     total = 0
     for i in range(account["n_positions"]):
         if i != skipped:
             position = account["positions"][i]
+            if position["price_ticks"] <= 0:
+                total += position["cost_e8"]
+                continue
             lots = max(0, worst_case_lots(position))
-            total += notional_e8(max(0, position["price_ticks"]), lots, position["unit_value_e8"])
+            total += notional_e8(position["price_ticks"], lots, position["unit_value_e8"])
     return total

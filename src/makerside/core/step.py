@@ -16,14 +16,25 @@ from makerside.core.orders import orders_on_time
 from makerside.core.pacing import is_flush_due
 from makerside.model.account import account_t
 from makerside.model.desk import ACTIONS_CAPACITY, ACTIONS_PER_DECISION, desk_t
-from makerside.model.event import DETAIL_ROWS, Flag, Kind, account_detail_t, event_t, order_detail_t
+from makerside.model.event import (
+    DETAIL_ROWS,
+    IS_EVENT,
+    Command,
+    Flag,
+    Kind,
+    account_detail_t,
+    event_t,
+    order_detail_t,
+)
 from makerside.model.market import market_t
+from makerside.model.order import EPOCH_BITS
 from makerside.model.trader import trader_t
 
 LAST = int(Flag.LAST)
 PRICES = int(Kind.PRICES)
 FIRST_PRIVATE = int(Kind.ORDER_ACK)
 LAST_ORDER_KIND = int(Kind.SEND_FAILED)
+_EPOCH_MASK = (1 << EPOCH_BITS) - 1
 
 
 @kernel
@@ -36,12 +47,14 @@ def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
         accounts[int(event["price_ticks"])]["is_connected"] = 0
     elif kind == Kind.COMMAND:
         for a in range(len(accounts)):
-            accounts[a]["command"] = int(event["price_ticks"])
+            if accounts[a]["command"] != Command.STOP:  # which is for good
+                accounts[a]["command"] = int(event["price_ticks"])
     for k in range(len(traders)):
         trader = traders[k]
         trader["is_dirty"] = 1
         if kind == Kind.EPOCH:
-            trader["epoch"] = event["size_lots"]
+            # It wraps: by then the orders of the run that had this number are long gone.
+            trader["epoch"] = event["size_lots"] & _EPOCH_MASK
             trader["counter"] = 0
         elif kind == Kind.TIMER:
             orders_on_time(trader, accounts[trader["account"]], event["ts_local_ns"])
@@ -101,6 +114,7 @@ def step(events: Record, markets: Record, accounts: Record, traders: Record, des
     while i < n:
         event = events[i]
         kind = int(event["kind"])
+        assert IS_EVENT[kind] == 1
         extra = DETAIL_ROWS[kind]
         room = ACTIONS_CAPACITY - desk["n_actions"]
         if i + extra >= n or room < ACTIONS_PER_DECISION * len(traders):

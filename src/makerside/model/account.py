@@ -23,6 +23,7 @@ position_t = row_type(
         ("open_buy_lots", "i8"),  # what our working orders may still buy and sell
         ("open_sell_lots", "i8"),
         ("price_ticks", "i8"),  # last mid, rounded down: values the position against limits
+        ("is_opened", "i8"),  # the venue's position was adopted, or we have acted on it: the ledger rules
         ("unit_value_e8", "i8"),
     ]
 )
@@ -40,6 +41,7 @@ account_t = row_type(
         ("budget_u6_per_s", "i8"),
         ("reserve_u6", "i8"),  # kept for cancels
         ("ts_budget_ns", "i8"),
+        ("budget_rest", "i8"),  # of refilling: less than one millionth of an action, in 10^-9 of it
         ("n_duplicate_fills", "i8"),
         ("n_strange", "i8"),  # reports of orders that are not ours
         ("n_divergent", "i8"),  # statements of the venue that differ from the ledger

@@ -148,3 +148,7 @@ HAS_DETAIL = HAS_ORDER_DETAIL | HAS_ACCOUNT_DETAIL
 DETAIL_ROWS = np.zeros(256, np.int64)
 DETAIL_ROWS[sorted(HAS_DETAIL)] = 1
 DETAIL_ROWS[FIRST_ACTION:] = 1
+
+# 1 for the kinds that `step` takes: a row that was never written or an action is an error of ours.
+IS_EVENT = np.zeros(256, np.int64)
+IS_EVENT[[kind for kind in Kind if kind != Kind.NONE]] = 1

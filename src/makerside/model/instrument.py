@@ -68,6 +68,10 @@ class Instrument:
         for name in ("tick_size", "lot_size", "multiplier"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{self.venue} {self.symbol}: {name} must be above 0")
+        if not 0 <= self.fee_decimals <= MONEY_DECIMALS:
+            raise ConfigError(
+                f"{self.venue} {self.symbol}: fee_decimals {self.fee_decimals} is not in 0 to {MONEY_DECIMALS}"
+            )
         object.__setattr__(self, "tick_decimals", decimals_of(self.tick_size))
         object.__setattr__(self, "lot_decimals", decimals_of(self.lot_size))
         if self.unit_value_e8 < 1:
@@ -107,7 +111,8 @@ class Instrument:
     def fill_record(self, record: Any) -> None:
         """Write the rules into an `instrument_t` scalar record."""
         record["unit_value_e8"] = self.unit_value_e8
-        record["min_size_lots"] = max(1, -int(-self.min_size // self.lot_size))
+        whole, rest = divmod(self.min_size, self.lot_size)
+        record["min_size_lots"] = max(1, int(whole) + (1 if rest > 0 else 0))
         record["min_notional_e8"] = money_to_e8(self.min_notional, "min_notional")
         record["significant_figures"] = self.significant_figures
         record["integer_step_ticks"] = self.integer_step_ticks

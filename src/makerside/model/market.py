@@ -2,7 +2,7 @@
 
 A function of public rows alone, so that a sweep keeps one for all parameter sets. The book is kept
 as the venue sends it, our own orders included; `own` remembers what we rested when, so that `decide`
-can look at the market without us (see `core/book.py`). Pure; numpy only.
+can look at the market without us (see `core/own.py`). Pure; numpy only.
 """
 
 from enum import IntEnum
@@ -18,7 +18,10 @@ WINDOW_MASK = WINDOW_TICKS - 1
 NO_BID = -(1 << 40)
 NO_ASK = 1 << 40
 
-OWN_CAPACITY = 128
+# Notes of own orders: at most two for each of 64 working orders; the rest is room for those that ended
+# and that a slow feed still shows (Hyperliquid's l2Book comes every few seconds at worst).
+OWN_CAPACITY = 256
+SURE = -1
 INTENSITY_BUCKETS = 32
 
 
@@ -46,6 +49,7 @@ book_t = row_type(
         ("n_outside", "i8"),  # rows outside the window, dropped
         ("n_older", "i8"),  # rows that an older message would have put over newer ones, dropped
         ("lots", "i8", (2, WINDOW_TICKS)),
+        ("told_ns", "i8", (2, WINDOW_TICKS)),  # venue time of the row that told the level
     ]
 )
 
@@ -57,6 +61,7 @@ own_t = row_type(
         ("side", "i8"),
         ("from_ns", "i8"),  # venue times between which this much of it rested
         ("to_ns", "i8"),
+        ("others_lots", "i8"),  # SURE, or not acked yet: what others rested at the price when it was sent
     ]
 )
 
@@ -86,6 +91,8 @@ intensity_t = row_type(
         ("deepest_sell", "f8"),
         ("bucket_ticks", "f8"),
         ("weight", "f8"),  # decayed number of windows, both sides
+        ("half_weight", "f8"),  # of those whose mid was between two prices
+        ("seconds", "f8"),  # decayed length of all windows
         ("a_per_s", "f8"),  # lambda(d) = A exp(-k d), per side, d in ticks from the mid
         ("k_per_tick", "f8"),
         ("hits", "f8", (INTENSITY_BUCKETS,)),

@@ -19,7 +19,7 @@ from enum import IntEnum
 from pydantic import Field
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import log
+from makerside.core.numbers import log1p
 from makerside.strategies.ladder import (
     FIRST_FREE,
     LadderConfig,
@@ -62,7 +62,7 @@ def quote_terms(
     """
     risk = gamma * variance * horizon_s  # ticks per lot
     per_trade = gamma * size_lots
-    edge = log(1.0 + per_trade / k) / per_trade
+    edge = log1p(per_trade / k) / per_trade
     return -position_lots * risk, 0.5 * risk * size_lots + edge
 
 

@@ -19,7 +19,7 @@ from enum import IntEnum
 from pydantic import Field
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import log, power
+from makerside.core.numbers import exp, log1p
 from makerside.strategies.ladder import (
     FIRST_FREE,
     LadderConfig,
@@ -30,7 +30,7 @@ from makerside.strategies.ladder import (
 )
 
 E = 2.718281828459045
-TINY = 1e-9  # xi delta / k below this: the limit is exact to double precision
+TINY = 1e-300  # xi delta / k below this: 1/x is no number any more, and the limit is exact
 
 
 class Param(IntEnum):
@@ -48,6 +48,7 @@ class Config(LadderConfig):
     xi_per_usd: float | None = Field(
         None, ge=0, description="aversion to execution risk [1/USD]; 0 is risk-neutral; default: gamma"
     )
+    intensity_a_per_s: float = Field(0.5, gt=0, description="A until fitted, or fixed [1/s per side]")
     skew: float = Field(1.0, ge=0, le=10, description="factor on the inventory shift; 1 is the model's")
 
 
@@ -57,6 +58,7 @@ def fill_params(config: Config, unit_value_usd: float, params: MutableMapping[in
     params[Param.GAMMA] = config.gamma_per_usd * unit_value_usd
     params[Param.XI] = xi * unit_value_usd
     params[Param.SKEW] = config.skew
+    params[LadderParam.A_PER_S] = config.intensity_a_per_s
 
 
 @kernel
@@ -72,8 +74,8 @@ def coefficients(gamma: float, xi: float, a: float, k: float, size_lots: float) 
         c1 = 1.0 / k
         growth = E
     else:
-        c1 = log(1.0 + x) / (xi * size_lots)
-        growth = power(1.0 + x, 1.0 / x + 1.0)
+        c1 = log1p(x) / (xi * size_lots)
+        growth = exp((1.0 / x + 1.0) * log1p(x))
     c2 = math.sqrt(gamma / (2.0 * a * size_lots * k) * growth)
     return c1, c2
 

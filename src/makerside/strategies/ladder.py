@@ -16,6 +16,7 @@ from makerside.core.quoting import add_quote
 from makerside.model.units import BUY, SELL
 
 BPS = 1e-4
+LOTS_MAX = float(1 << 62)  # more than any limit; deeper levels may grow beyond what an integer holds
 
 
 class LadderParam(IntEnum):
@@ -52,9 +53,8 @@ class LadderConfig(BaseModel):
     half_spread_max_bps: float = Field(100.0, gt=0, le=10_000, description="cap of the half-spread [bps]")
     reference: str = Field("mid", pattern="^(mid|micro)$", description="fair value: mid or micro (microprice)")
     intensity: str = Field(
-        "fit", pattern="^(fit|fixed)$", description="A and k: fitted to the trades, or as given below"
+        "fit", pattern="^(fit|fixed)$", description="flow of orders: fitted to the trades, or as given"
     )
-    intensity_a_per_s: float = Field(0.5, gt=0, description="A until fitted, or fixed [1/s per side]")
     intensity_k_per_bps: float = Field(1.0, gt=0, description="k until fitted, or fixed [1/bps]")
 
 
@@ -76,7 +76,6 @@ def fill_ladder(
     params[LadderParam.HALF_SPREAD_MAX_BPS] = config.half_spread_max_bps
     params[LadderParam.REFERENCE] = 1.0 if config.reference == "micro" else 0.0
     params[LadderParam.FITTED] = 1.0 if config.intensity == "fit" else 0.0
-    params[LadderParam.A_PER_S] = config.intensity_a_per_s
     params[LadderParam.K_PER_TICK] = config.intensity_k_per_bps / bps_ticks
 
 
@@ -90,7 +89,10 @@ def reference_ticks(market: Record, params: Record) -> float:
 
 @kernel
 def intensity(market: Record, params: Record) -> tuple[float, float]:
-    """Return (A, k): arrivals per second and side, and their decay per tick; fitted when ready."""
+    """Return (A, k): arrivals per second and side, and their decay per tick; fitted when ready.
+
+    A strategy whose formula has an A fills in its setting; elsewhere the first number means nothing.
+    """
     flow = market["intensity"]
     if params[LadderParam.FITTED] > 0.0 and flow["is_ready"] == 1:
         return flow["a_per_s"], flow["k_per_tick"]
@@ -116,7 +118,9 @@ def lay_ladder(
         spacing = params[LadderParam.SPACING_BPS] * bps_ticks
         lots = params[LadderParam.SIZE_LOTS]
         for level in range(int(params[LadderParam.LEVELS])):
-            n += add_quote(market, desk, 0, side, level, int(lots), reference, inventory, half, deeper)
+            n += add_quote(
+                market, desk, 0, side, level, int(min(lots, LOTS_MAX)), reference, inventory, half, deeper
+            )
             deeper += spacing
             spacing *= params[LadderParam.SPACING_RATIO]
             lots *= params[LadderParam.SIZE_STEP]
