@@ -218,8 +218,8 @@ def test_every_quote_of_a_run_is_valid(name, rng):
 
 
 def test_sizes_that_the_settings_allow_are_sizes():
-    """Sixteen levels, each ten times as large: the deepest are more than any limit, and are clipped to it."""
-    settings = {"strategy.levels": 16, "strategy.size_step": 10.0, "strategy.size_usd": 50_000}
+    """Sixteen levels, the deepest as large as a configuration may be: above any limit, and clipped to it."""
+    settings = {"strategy.levels": 16, "strategy.size_step": 3.0, "strategy.size_usd": 690.0}
     *_, engine = scene("glft", **settings).emit()
     desk = engine.desks[0]
     assert desk["n_quotes"] == 32

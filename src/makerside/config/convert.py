@@ -88,13 +88,13 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     risk, pacing = config.risk, config.pacing
     _check_sizes(config, instrument, price_ticks)
     unit_usd = instrument.unit_value_e8 / E8
-    lot_value_usd = price_ticks * unit_usd
+    lot_usd = lot_value(instrument, price_ticks)
     record["bot"] = config.bot.id + index
     record["account"] = 0
     record["n_legs"] = 1
     leg = record["legs"][0]
     leg["instrument"], leg["position"] = index, index
-    leg["position_max_lots"] = int(_exact(risk.position_max_usd) // lot_value(instrument, price_ticks))
+    leg["position_max_lots"] = int(_exact(risk.position_max_usd) // lot_usd)
     record["order_notional_max_e8"] = usd_e8(risk.order_max_usd)
     record["price_band_e9"] = round(risk.price_band_bps * 1e-4 * E9)
     record["stale_ns"] = round(risk.stale_s * NS_PER_S)
@@ -104,7 +104,7 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     record["ts_flush_ns"] = -(1 << 62)
     params: dict[int, float] = {}
     assert isinstance(config.strategy, LadderConfig)
-    fill_ladder(config.strategy, float(price_ticks), lot_value_usd, params)
+    fill_ladder(config.strategy, price_ticks, lot_usd, params)
     strategies.load(config.strategy.name).fill_params(config.strategy, unit_usd, params)
     values = np.zeros(PARAMS_CAPACITY)
     for key, value in params.items():

@@ -84,12 +84,6 @@ def log1p(x: float) -> float:
 
 
 @kernel
-def power(base: float, exponent: float) -> float:
-    """Return base^exponent for base > 0."""
-    return exp(exponent * log(base))
-
-
-@kernel
 def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
     """Return quotient and remainder of a * b / c with a 128-bit product.
 

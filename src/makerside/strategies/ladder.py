@@ -5,8 +5,8 @@ levels, keeps the half-spread within its floor and cap, and puts the quotes on t
 stand first in every such strategy's parameter block. Pure.
 """
 
-import math
 from collections.abc import MutableMapping
+from decimal import Decimal
 from enum import IntEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,16 +59,16 @@ class LadderConfig(BaseModel):
 
 
 def fill_ladder(
-    config: LadderConfig, price_ticks: float, lot_value_usd: float, params: MutableMapping[int, float]
+    config: LadderConfig, price_ticks: int, lot_value_usd: Decimal, params: MutableMapping[int, float]
 ) -> None:
     """Write the ladder's settings, in kernel units, by index.
 
     price_ticks   : price at which money is turned into lots and bps into ticks
-    lot_value_usd : money of one lot at that price
+    lot_value_usd : money of one lot at that price; sizes are rounded down to lots exactly
     """
     bps_ticks = price_ticks * BPS
     params[LadderParam.LEVELS] = config.levels
-    params[LadderParam.SIZE_LOTS] = max(1.0, math.floor(config.size_usd / lot_value_usd))
+    params[LadderParam.SIZE_LOTS] = float(max(1, int(Decimal(repr(config.size_usd)) // lot_value_usd)))
     params[LadderParam.SIZE_STEP] = config.size_step
     params[LadderParam.SPACING_BPS] = config.spacing_bps
     params[LadderParam.SPACING_RATIO] = config.spacing_ratio

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 
 from makerside.model.event import DETAIL_ROWS, Flag, Kind, event_t, order_detail_t
@@ -137,12 +138,11 @@ def recorded() -> Callable[[str], list[dict[str, Any]]]:
     """Return a loader of recorded messages; a test that asks for one is skipped where it is absent."""
 
     def load(name: str) -> list[dict[str, Any]]:
-        zstandard = pytest.importorskip("zstandard", reason="recordings are compressed: pip install zstandard")
         path = RECORDINGS / f"{name}.jsonl.zst"
         if not path.exists():
             pytest.skip(f"no recorded messages at {path}")
-        with path.open("rb") as packed:
-            text = zstandard.ZstdDecompressor().stream_reader(packed).read().decode()
+        with pyarrow.input_stream(str(path), compression="zstd") as stream:
+            text = stream.read().decode()
         return [json.loads(line) for line in text.splitlines()]
 
     return load
