@@ -303,7 +303,10 @@ ack cancel canceled:6 fill:1 canceled:6  SETTLING       1  3
 ack cancel fill:10                       ended         10  0
 ack cancel filled                        SETTLING       0 10
 ack cancel refused                       RESTING        0 10
-ack cancel failed                        RESTING        0 10
+ack cancel failed                        UNKNOWN        0 10
+ack cancel failed ack                    RESTING        0 10
+pause failed                             UNKNOWN        0 10
+pause failed reject                      ended          0  0
 ack cancel toolate                       UNKNOWN        0 10
 ack cancel toolate fill:10               ended         10  0
 ack cancel late                          UNKNOWN        0 10

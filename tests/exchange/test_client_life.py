@@ -118,7 +118,11 @@ def test_sockets_dropped_at_random_lose_no_order_and_no_fill(tmp_path, monkeypat
         async with synthetic_exchange(speed=30.0, seed=seed) as server:
 
             async def during(shell):
-                for _ in range(12):
+                account = server.venue.accounts[BOT.address]
+                # At least twelve times; longer where the market, which runs on the clock, was quiet.
+                for i in range(200):
+                    if i >= 12 and len(account.fills) >= 3:
+                        break
                     await asyncio.sleep(rng.uniform(0.02, 0.35))
                     drop_sockets(server) if rng.random() < 0.7 else await close_sockets(server)
                 await until(lambda: shell.gateway.is_up)

@@ -283,9 +283,9 @@ def test_an_order_that_rests_is_not_asked_for(tmp_path, monkeypatch):
     asked = []
     resolve = HyperliquidClient.resolve
 
-    async def noted(self, order, instrument):
-        asked.append(int(order["client_order_id"]))
-        await resolve(self, order, instrument)
+    async def noted(self, orders):
+        asked.extend(int(order["client_order_id"]) for _, order in orders)
+        await resolve(self, orders)
 
     async def during(shell, desk, server, client):
         monkeypatch.setattr(HyperliquidClient, "resolve", noted)

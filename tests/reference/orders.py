@@ -43,7 +43,7 @@ def _table():
         table[state, "TIMEOUT"] = UNKNOWN
     # What never left.
     table[NEW, "SEND_FAILED"] = "REJECTED"
-    table[CANCELING, "SEND_FAILED"] = RESTING
+    table[CANCELING, "SEND_FAILED"] = UNKNOWN  # the order may not have been acked yet
     table[UNKNOWN, "SEND_FAILED"] = UNKNOWN
     # Settling: it has ended, fills are still to come, every further word is old.
     old = ("ACK", "FILL_PART", "VENUE_FILLED", "ENDED_PART_DUE", "CANCEL_REFUSED", "CANCEL_TOO_LATE", *ENDS)

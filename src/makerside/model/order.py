@@ -104,7 +104,7 @@ PENDING_CANCEL CANCEL_REFUSED  RESTING        the cancel was refused; it still r
 PENDING_CANCEL CANCEL_TOO_LATE UNKNOWN        it had ended before the cancel; its end is on the way
 PENDING_CANCEL TIMEOUT         UNKNOWN        no answer to the cancel before the deadline
 PENDING_CANCEL NEVER_EXISTED   REJECTED       it can no longer execute and has no fill
-PENDING_CANCEL SEND_FAILED     RESTING        the cancel never left this machine
+PENDING_CANCEL SEND_FAILED     UNKNOWN        the cancel never left, and the order may never have been acked
 UNKNOWN        ACK             RESTING        found: it rests
 UNKNOWN        REJECT          REJECTED       found: it was refused
 UNKNOWN        FILL_PART       UNKNOWN        it fills, so it lived; whether it rests is still open

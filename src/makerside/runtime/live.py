@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 EPOCHS = 1 << 12
 RESOLVE_S = 2.0
+RESOLVE_S_MAX = 30.0
+LEFT_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 # source : venue file, sections 1.5 and 6: in the other modes the values of clearinghouseState mean nothing
 PLAIN_MODES = ("disabled", "default")
 TIDY_TRIES = 3  # a cancel that the venue took needs no second one
@@ -206,30 +208,41 @@ async def _wind_up(client: HyperliquidClient, shell: Shell) -> int:
 
 
 async def _count_left(client: HyperliquidClient, is_quiet: bool) -> int:
-    """Return how many orders the venue still has; try once more to cancel them when the bot could not."""
+    """Return how many orders the venue still has, -1 when it does not say; cancel them when the bot could not.
+
+    A venue that is busy, or counts our requests, is asked again: what is left must be known.
+    """
     try:
-        if not is_quiet:
-            state = await client.account_state()
-            await client.cancel_leftovers(state.own_orders)
-        await client.recover_fills()
-        return await client.open_order_count()
-    except VenueError as error:
-        log.error("live.left_unknown", error=str(error))
+        for pause_s in LEFT_PAUSES_S:
+            try:
+                if not is_quiet:
+                    state = await client.account_state()
+                    await client.cancel_leftovers(state.own_orders)
+                await client.recover_fills()
+                return await client.open_order_count()
+            except VenueError as error:
+                log.error("live.left_unknown", error=str(error), again_s=pause_s)
+                await asyncio.sleep(pause_s)
         return -1
     finally:
         client.release_fills()
 
 
 async def _resolve(client: HyperliquidClient, shell: Shell) -> None:
-    """Ask the venue about orders whose state is unknown or in doubt, every two seconds."""
+    """Ask the venue about orders whose state is unknown or in doubt, every two seconds.
+
+    A venue that refuses to answer is asked less and less often: asking costs weight too.
+    """
+    pause_s = RESOLVE_S
     while True:
-        await asyncio.sleep(RESOLVE_S)
+        await asyncio.sleep(pause_s)
         client.forget_expired()
         try:
-            for instrument, order in await _questionable(client, shell):
-                await client.resolve(order, instrument)
+            await client.resolve(await _questionable(client, shell))
+            pause_s = RESOLVE_S
         except VenueError as error:
-            log.warning("live.resolve", error=str(error))
+            pause_s = min(RESOLVE_S_MAX, 2.0 * pause_s)
+            log.warning("live.resolve", error=str(error), again_s=pause_s)
 
 
 async def _questionable(client: HyperliquidClient, shell: Shell) -> list[tuple[int, Any]]:

@@ -362,21 +362,24 @@ class HyperliquidClient(HyperliquidHttp):
             log.error("hyperliquid.unreadable_answer", error=self.session.statistics().errors[-1])
         self._take(n)
 
-    async def resolve(self, order: Any, instrument: int) -> None:
-        """Ask for an order whose state is unknown and feed what the venue says.
+    async def resolve(self, orders: Sequence[tuple[int, Any]]) -> None:
+        """Ask for orders whose state is unknown and feed what the venue says; then for their fills, once.
 
-        order : order_t scalar record. "Not known" is final only when its placing has expired
+        orders : (instrument, order_t scalar record). "Not known" is final only when its placing has expired
         """
-        identity = int(order["client_order_id"])
-        found = await self.ask(ask.OrderStatusRequest(user=self.user, oid=cloid_text(identity)))
-        if isinstance(found, FoundOrder):
-            self._feed_answer(to_json(OrderUpdatesFrame((order_update(found),))))
-            await self.recover_fills()
-        elif wall_ms() > self._expiry_ms.get(identity, 0) + EXPIRY_MARGIN_MS:
-            await self.recover_fills()
-            flags = int(Flag.SELL) if order["side"] == SELL else 0
-            lost = SentOrder(identity, instrument, int(order["price_ticks"]), 0, flags)
-            self._emit_orders([lost], Kind.ORDER_NEVER_EXISTED)
+        lost = []
+        for instrument, order in orders:
+            identity = int(order["client_order_id"])
+            found = await self.ask(ask.OrderStatusRequest(user=self.user, oid=cloid_text(identity)))
+            if isinstance(found, FoundOrder):
+                self._feed_answer(to_json(OrderUpdatesFrame((order_update(found),))))
+            elif wall_ms() > self._expiry_ms.get(identity, 0) + EXPIRY_MARGIN_MS:
+                flags = int(Flag.SELL) if order["side"] == SELL else 0
+                lost.append(SentOrder(identity, instrument, int(order["price_ticks"]), 0, flags))
+        if orders:
+            await self.recover_fills()  # before the word that there will be none
+        if lost:
+            self._emit_orders(lost, Kind.ORDER_NEVER_EXISTED)
 
     def forget_expired(self) -> None:
         """Drop expiry times that no query will need any more."""
