@@ -132,7 +132,7 @@ def drawdown(equity: NDArray[np.float64]) -> tuple[float, int]:
     below = equity < highs
     marks = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(int)))
     lengths = marks[1::2] - marks[::2]
-    return float((1.0 - equity / highs).max()), int(lengths.max()) if len(lengths) else 0
+    return float(np.max(1.0 - equity / highs)), int(lengths.max()) if len(lengths) else 0
 
 
 def wilson_interval(wins: int, n: int) -> tuple[float, float]:

@@ -149,7 +149,7 @@ def overfitting(returns: NDArray[np.float64], blocks: int = BLOCKS) -> Overfitti
         np.put_along_axis(chosen, choices[start : start + _SPLITS_AT_ONCE], 1.0, axis=1)
         here = _sharpes(chosen @ sums, chosen @ squares, half)
         there = _sharpes((1.0 - chosen) @ sums, (1.0 - chosen) @ squares, half)
-        best = here.argmax(axis=1)[:, None]
+        best = np.argmax(here, axis=1)[:, None]
         found = np.take_along_axis(there, best, axis=1)
         # Ties count half: trials that never traded are all alike.
         rank = (there < found).sum(axis=1) + 0.5 * ((there == found).sum(axis=1) - 1) + 1.0
