@@ -18,8 +18,7 @@ def text(demo):
     return (demo.folder / REPORT_NAME).read_text()
 
 
-@pytest.fixture(scope="session")
-def opened(demo, tmp_path_factory):
+def browse(page, profile):
     """Return (document after its scripts have run, what the browser has logged)."""
     if CHROMIUM is None:
         pytest.skip("the report is not opened: there is no `chromium` on the path (apt-get install chromium)")
@@ -29,16 +28,22 @@ def opened(demo, tmp_path_factory):
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",
-        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
+        f"--user-data-dir={profile}",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         "--enable-logging=stderr",
         "--virtual-time-budget=20000",
         "--dump-dom",
-        (demo.folder / REPORT_NAME).as_uri(),
+        page.as_uri(),
     ]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert finished.returncode == 0, finished.stderr[-2_000:]
     return finished.stdout, finished.stderr
+
+
+@pytest.fixture(scope="session")
+def opened(demo, tmp_path_factory):
+    """The demo's report in a browser; see `browse`."""
+    return browse(demo.folder / REPORT_NAME, tmp_path_factory.mktemp("browser"))
 
 
 def test_it_needs_nothing_from_elsewhere(text):

@@ -1,7 +1,6 @@
 """`makerside backtest`: a recording through the compiled loop."""
 
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,15 +40,21 @@ def backtest(
 ) -> None:
     """Run a strategy over recorded market data and write journal, summary and report."""
     from makerside.config.load import load
+    from makerside.journal.recording import load_recordings
+    from makerside.research.backtest import with_fees
 
     chosen = strategy_setting(strategy, settings)
     if queue is not None:
         chosen.append(f"simulation.queue={queue}")
     loaded = load(config, chosen)
-    recordings = [_with_fees(one, loaded.config) for path in data for one in _load(path)]
+    recordings = [
+        replace(one, instrument=with_fees(one.instrument, loaded.config))
+        for path in data
+        for one in load_recordings(path)
+    ]
     screen = console()
     for recording in recordings:
-        screen.print(_describe(recording))
+        screen.print(describe(recording))
     load_kernels(screen)
     run(loaded.config, recordings, out)
 
@@ -88,26 +93,8 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
     write_results(out, orders_left=None)
 
 
-def _load(path: Path) -> "list[Recording]":
-    from makerside.journal.recording import load_recordings
-
-    return load_recordings(path)
-
-
-def _with_fees(recording: "Recording", config: "Config") -> "Recording":
-    """Return the recording with the configured fees where it has none: a data file does not know them."""
-    settings = config.simulation
-    if recording.instrument.taker_fee:
-        return recording
-    instrument = replace(
-        recording.instrument,
-        maker_fee=Decimal(repr(settings.maker_fee_bps)) / 10_000,
-        taker_fee=Decimal(repr(settings.taker_fee_bps)) / 10_000,
-    )
-    return replace(recording, instrument=instrument)
-
-
-def _describe(recording: "Recording") -> str:
+def describe(recording: "Recording") -> str:
+    """Return a recording in one line."""
     instrument = recording.instrument
     defects = ", ".join(f"{name} {number:,}" for name, number in recording.defects.items()) or "none"
     return (

@@ -5,7 +5,8 @@ later analysis read a backtest like any other run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from makerside.journal.reader import Journal, heads
 from makerside.journal.recording import Recording, merge
 from makerside.journal.writer import JournalWriter
 from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind, event_t
+from makerside.model.instrument import Instrument
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import stopwatch_ns
 from makerside.runtime.run import RunRecord
@@ -51,6 +53,94 @@ def venue_order(tape: NDArray[Any]) -> NDArray[np.int64]:
     return np.argsort(times, kind="stable").astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Recordings merged, one symbol each, as any number of simulations may read them at once.
+
+    events : (n,) event_t by local time;  order : (n,) int64, its indices by venue time
+    """
+
+    instruments: list[Instrument]
+    reference_ticks: list[int]
+    events: NDArray[Any]
+    order: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, recordings: list[Recording], feed_ms: float) -> "Tape":
+        """Return the tape of recordings. feed_ms : added to the recordings' own time from venue to us"""
+        events = merge(recordings)
+        events["ts_local_ns"] += round(feed_ms * NS_PER_MS)
+        instruments = [recording.instrument for recording in recordings]
+        reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
+        return cls(instruments, reference, events, venue_order(events))
+
+    @property
+    def start_ns(self) -> int:
+        """Local time of the first row."""
+        return int(self.events["ts_local_ns"][0])
+
+
+class Simulation:
+    """One configuration on a tape, run piece by piece.
+
+    instruments : those of the tape, perhaps with other fees
+    """
+
+    def __init__(self, config: Config, tape: Tape, instruments: list[Instrument]) -> None:
+        from makerside.model.desk import ACTIONS_CAPACITY
+        from makerside.sim.loop import INBOX_ROWS, MESSAGE_ROWS_MAX, simulate
+
+        settings = config.simulation
+        self.tape = tape
+        self.engine = Engine(config, instruments, tape.reference_ticks, has_own_in_book=False)
+        self.opening = opening_rows(1, settings.cash_usd, tape.start_ns)
+        self.engine.step(self.opening)
+        self.sims = make_simulation(
+            round(settings.entry_ms * NS_PER_MS),
+            round(settings.response_ms * NS_PER_MS),
+            round(config.pacing.timer_ms * NS_PER_MS),
+            tape.start_ns,
+        )
+        self.reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS  # rows that a block needs at least
+        self._exchanges = make_exchanges(instruments, settings.queue)
+        self._inbox = np.zeros(INBOX_ROWS, event_t)
+        self._simulate = simulate
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the tape has ended."""
+        return bool(self.sims["is_done"][0])
+
+    def advance(self, block: NDArray[Any]) -> int:
+        """Run until a journal block is full, or what `sims` says; returns its rows used."""
+        engine = self.engine
+        return int(
+            self._simulate(
+                self.tape.events,
+                self.tape.order,
+                self._exchanges,
+                self.sims,
+                engine.markets,
+                engine.accounts,
+                engine.traders,
+                engine.desks,
+                self._inbox,
+                block,
+            )
+        )
+
+
+def with_fees(instrument: Instrument, config: Config) -> Instrument:
+    """Return an instrument with the configured fees where it has none: a data file does not know them."""
+    if instrument.taker_fee:
+        return instrument
+    return replace(
+        instrument,
+        maker_fee=Decimal(repr(config.simulation.maker_fee_bps)) / 10_000,
+        taker_fee=Decimal(repr(config.simulation.taker_fee_bps)) / 10_000,
+    )
+
+
 def run_backtest(
     config: Config,
     recordings: list[Recording],
@@ -62,52 +152,20 @@ def run_backtest(
     on_progress : called with (rows done, rows in all) between blocks; KeyboardInterrupt inside a call
                   or between blocks ends the run early, with all files in order
     """
-    from makerside.model.desk import ACTIONS_CAPACITY
-    from makerside.sim.loop import INBOX_ROWS, MESSAGE_ROWS_MAX, simulate
-
-    tape = merge(recordings)
-    tape["ts_local_ns"] += round(config.simulation.feed_ms * NS_PER_MS)
-    instruments = [recording.instrument for recording in recordings]
-    reference = [first_mid_ticks(tape, i) for i in range(len(instruments))]
-    engine = Engine(config, instruments, reference, has_own_in_book=False)
-    start_ns = int(tape["ts_local_ns"][0])
-    opening = opening_rows(1, config.simulation.cash_usd, start_ns)
-    engine.step(opening)
-    journal.append(opening)
-    exchanges = make_exchanges(instruments, config.simulation.queue)
-    settings = config.simulation
-    sims = make_simulation(
-        round(settings.entry_ms * NS_PER_MS),
-        round(settings.response_ms * NS_PER_MS),
-        round(config.pacing.timer_ms * NS_PER_MS),
-        start_ns,
-    )
-    order = venue_order(tape)
-    inbox = np.zeros(INBOX_ROWS, event_t)
-    reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS
+    tape = Tape.of(recordings, config.simulation.feed_ms)
+    simulation = Simulation(config, tape, tape.instruments)
+    journal.append(simulation.opening)
+    size = BLOCK_ROWS + simulation.reserve
     is_complete = True
     try:
-        while sims["is_done"][0] == 0:
-            block = journal.block(BLOCK_ROWS + reserve)[: BLOCK_ROWS + reserve]
-            used = simulate(
-                tape,
-                order,
-                exchanges,
-                sims,
-                engine.markets,
-                engine.accounts,
-                engine.traders,
-                engine.desks,
-                inbox,
-                block,
-            )
-            journal.commit(used)
+        while not simulation.is_done:
+            journal.commit(simulation.advance(journal.block(size)[:size]))
             if on_progress is not None:
-                on_progress(int(sims["i_local"][0]), len(tape))
-        journal.seal(engine.state_bytes())
+                on_progress(int(simulation.sims["i_local"][0]), len(tape.events))
+        journal.seal(simulation.engine.state_bytes())
     except KeyboardInterrupt:  # perhaps between a block and its count: the state may be ahead of the journal
         is_complete = False
-    return BacktestResult(engine, int(sims["n_actions"][0]), is_complete)
+    return BacktestResult(simulation.engine, int(simulation.sims["n_actions"][0]), is_complete)
 
 
 def time_decisions(record: RunRecord, journal: Journal, messages: int = TIMED_MESSAGES) -> NDArray[np.int64]:

@@ -29,7 +29,8 @@ def to_html(figure: "Figure") -> str:
     return text
 
 
-def _figure(height: int, y_title: str, x_title: str = "seconds of the run") -> "Figure":
+def new_figure(height: int, y_title: str, x_title: str = "seconds of the run") -> "Figure":
+    """Return an empty figure in the style of the reports."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -79,7 +80,7 @@ def price_chart(facts: RunFacts, instrument: int) -> "Figure":
     tick = float(facts.engine.instruments[instrument].tick_size)
     start = rows["ts_local_ns"][0] if len(rows) else 0
     seconds = (rows["ts_local_ns"] - start) / NS_PER_S
-    figure = _figure(430, "price")
+    figure = new_figure(430, "price")
     figure.update_yaxes(exponentformat="none", separatethousands=True)
     for name, column, colour in (
         ("our best bid", "own_bid_ticks", BUY_COLOUR),
@@ -107,14 +108,14 @@ def price_chart(facts: RunFacts, instrument: int) -> "Figure":
 
 def position_chart(curves: dict[str, NDArray[Any]]) -> "Figure":
     """Draw the signed position over time."""
-    figure = _figure(230, "position")
+    figure = new_figure(230, "position")
     _line(figure, curves["seconds"], curves["position"], "position", BUY_COLOUR, fill="tozeroy")
     return figure
 
 
 def pnl_chart(curves: dict[str, NDArray[Any]]) -> "Figure":
     """Draw the parts of the result over time."""
-    figure = _figure(330, "USD")
+    figure = new_figure(330, "USD")
     for name, colour in PARTS.items():
         _line(figure, curves["seconds"], curves[name], name, colour, width=2.2 if name == "net" else 1.4)
     return figure
@@ -125,7 +126,7 @@ def markout_chart(markouts: list[Markout]) -> "Figure":
     import plotly.graph_objects as go
 
     known = [one for one in markouts if one.n > 0]
-    figure = _figure(300, "bps", "seconds after the fill (log scale)")
+    figure = new_figure(300, "bps", "seconds after the fill (log scale)")
     figure.add_trace(
         go.Scatter(
             x=[one.horizon_s for one in known],
@@ -154,7 +155,7 @@ def latency_chart(series: dict[str, NDArray[np.int64]]) -> "Figure":
     """Draw histograms of durations on a logarithmic axis."""
     import plotly.graph_objects as go
 
-    figure = _figure(280, "share", "microseconds (log scale)")
+    figure = new_figure(280, "share", "microseconds (log scale)")
     everything = np.concatenate(list(series.values())) / 1_000
     low, high = np.percentile(everything, (0.1, 99.9))
     edges = np.geomspace(max(low, 0.01) * 0.9, max(high, 0.02) * 1.1, 70)

@@ -101,12 +101,12 @@ def facts_of(record: RunRecord, journal: Journal) -> RunFacts:
     lasts = np.zeros(len(record.instruments), trace_t)
     n = trace(events, engine.markets, engine.accounts, engine.traders, engine.desks, lasts, out)
     rows = out[:n]
-    fills = _fills(journal, rows, len(record.instruments))
-    money = [_money(engine, fills, i, rows) for i in range(len(record.instruments))]
-    return RunFacts(record, journal, engine, rows, fills, money, _markouts(engine, fills, rows))
+    fills = fills_of(journal, rows, len(record.instruments))
+    money = [money_of(engine, fills, i, rows) for i in range(len(record.instruments))]
+    return RunFacts(record, journal, engine, rows, fills, money, markouts_of(engine, fills, rows))
 
 
-def _fills(journal: Journal, trace: NDArray[Any], n_instruments: int) -> NDArray[Any]:
+def fills_of(journal: Journal, trace: NDArray[Any], n_instruments: int) -> NDArray[Any]:
     """Return the unique fills of our own orders with the mid before each."""
     heads = np.flatnonzero(journal.is_head & (journal.rows["kind"] == Kind.FILL))
     rows = journal.rows[heads]
@@ -140,7 +140,8 @@ def _half_e8(amount: int) -> Decimal:
     return Decimal(amount) / Decimal(2 * E8)
 
 
-def _money(engine: Engine, fills: NDArray[Any], instrument: int, trace: NDArray[Any]) -> Money:
+def money_of(engine: Engine, fills: NDArray[Any], instrument: int, trace: NDArray[Any]) -> Money:
+    """Return the PnL of one instrument, exact, in the engine's final state."""
     position = engine.accounts[0]["positions"][instrument]
     unit = int(position["unit_value_e8"])
     mids_x2 = _mids(trace, instrument)[1]
@@ -165,7 +166,8 @@ def _money(engine: Engine, fills: NDArray[Any], instrument: int, trace: NDArray[
     )
 
 
-def _markouts(engine: Engine, fills: NDArray[Any], trace: NDArray[Any]) -> list[Markout]:
+def markouts_of(engine: Engine, fills: NDArray[Any], trace: NDArray[Any]) -> list[Markout]:
+    """Return the markouts of fills, all instruments together, one per horizon."""
     moves: dict[float, list[NDArray[np.float64]]] = {horizon: [] for horizon in HORIZONS_S}
     for i in range(len(engine.instruments)):
         times, mids_x2 = _mids(trace, i)

@@ -40,6 +40,7 @@ p.note { color: var(--soft); margin: 0 0 8px; max-width: 80ch; }
 table { border-collapse: collapse; font-size: 14px; } td, th { padding: 3px 14px 3px 0; text-align: left;
   border-bottom: 1px solid var(--line); vertical-align: top; } th { color: var(--soft); font-weight: 500; }
 td { word-break: break-word; font-variant-numeric: tabular-nums; } th { white-space: nowrap; }
+.figures td { word-break: normal; white-space: nowrap; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 10px 40px; }
 .bad { color: #b3261e; } .good { color: #1b7f4d; }
 """
@@ -49,10 +50,14 @@ def write_report(
     path: Path, facts: RunFacts, summary: dict[str, Any], timings: dict[str, NDArray[np.int64]]
 ) -> None:
     """Write the report of a run. timings : durations in ns by name, may be empty."""
+    title = f"{summary['strategy']} on {summary['venue']}, {summary['mode']}"
+    write_page(path, title, "\n".join(_sections(facts, summary, timings)))
+
+
+def write_page(path: Path, title: str, body: str) -> None:
+    """Write a page that opens without a network, charts included."""
     from plotly.offline import get_plotlyjs
 
-    title = f"{summary['strategy']} on {summary['venue']}, {summary['mode']}"
-    body = "\n".join(_sections(facts, summary, timings))
     text = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"

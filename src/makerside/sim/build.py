@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makerside.model.instrument import Instrument
+from makerside.model.units import NEVER_NS
 from makerside.sim.exchange import exchange_init
 from makerside.sim.records import QueueModel, exchange_t, simulation_t
 
@@ -33,4 +34,5 @@ def make_simulation(entry_ns: int, response_ns: int, timer_ns: int, start_ns: in
     sims = np.zeros(1, simulation_t)
     sims["entry_ns"], sims["response_ns"] = entry_ns, response_ns
     sims["timer_ns"], sims["ts_timer_ns"] = timer_ns, start_ns + timer_ns
+    sims["ts_stop_ns"] = NEVER_NS
     return sims

@@ -196,10 +196,11 @@ def simulate(
     inbox: Record,
     journal: Record,
 ) -> int:
-    """Run the backtest until the journal block is full or the tape has ended; returns its rows used.
+    """Run until the journal block is full, `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
     tape        : (n,) event_t by local time;  venue_order : (n,) int64, its indices by venue time
-    sims        : (1,) simulation_t, carries the run between calls; `is_done` 1 at the end
+    sims        : (1,) simulation_t, carries the run between calls; `is_done` 1 at the end. Where a call stops
+                  changes nothing: the next one goes on as if it had not
     inbox       : (INBOX_ROWS,) event_t, scratch
     journal     : (m,) event_t, m > MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS
     """
@@ -219,6 +220,8 @@ def simulate(
         due_ns = min(tape_ns, sim["ts_timer_ns"])
         if sim["report_head"] < sim["report_tail"]:
             due_ns = min(due_ns, sim["reports"][sim["report_head"] % IN_FLIGHT_CAPACITY]["ts_arrival_ns"])
+        if due_ns > sim["ts_stop_ns"]:
+            break
         due_ns = _advance_exchange(tape, venue_order, exchanges, sim, due_ns)
         rows = 0
         while rows + 2 <= INBOX_ROWS and sim["report_head"] < sim["report_tail"]:
@@ -245,9 +248,10 @@ def simulate(
             end = _message_end(tape, start)
             events = tape[start:end]
             sim["i_local"] = end
-        for i in range(len(events)):
-            journal[used + i] = events[i]
-        used += len(events)
+        if rows > 0 or sim["is_lean"] == 0:
+            for i in range(len(events)):
+                journal[used + i] = events[i]
+            used += len(events)
         step(events, markets, accounts, traders, desks)
         assert desk["n_consumed"] == len(events)
         used = _send_actions(sim, desk, journal, journal_details, used)

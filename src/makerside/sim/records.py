@@ -96,6 +96,8 @@ simulation_t = row_type(
         ("response_ns", "i8"),  # from the exchange back
         ("timer_ns", "i8"),
         ("ts_timer_ns", "i8"),  # of the next timer row
+        ("ts_stop_ns", "i8"),  # what is due later waits for another call
+        ("is_lean", "i8"),  # 1: market and timer rows are left out of the journal
         ("is_open", "i8"),
         ("is_done", "i8"),
         ("i_venue", "i8"),  # next row for the exchange, in venue time
