@@ -8,6 +8,7 @@ import typer
 
 from makerside.cli.options import (
     ConfigOption,
+    DataOption,
     SetOption,
     StrategyOption,
     console,
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            "--data",
-            "-d",
-            help="Recording: Parquet file, or folder of a record or paper run; repeat for several.",
-        ),
-    ],
+    data: DataOption,
     strategy: StrategyOption = None,
     settings: SetOption = None,
     queue: Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from makerside.cli.options import (
     ConfigOption,
+    MinutesOption,
     SetOption,
     StrategyOption,
     console,
@@ -19,10 +20,7 @@ def live(
     config: ConfigOption = None,
     strategy: StrategyOption = None,
     settings: SetOption = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
-    ] = None,
+    minutes: MinutesOption = None,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over an open position that is there.")] = False,
     cancel_strangers: Annotated[
         bool, typer.Option("--cancel-strangers", help="Cancel open orders on our symbols that are not ours.")

@@ -24,6 +24,23 @@ StrategyOption = Annotated[
     str | None, typer.Option("--strategy", help="Strategy to run; `makerside config show` lists its settings.")
 ]
 
+DataOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        "-d",
+        help="Recording: Parquet file, or folder of a record or paper run; repeat for several symbols.",
+    ),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),
+]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
+]
+
 
 def console() -> Console:
     """Return the console for people: standard error, so that standard output stays for results."""

@@ -7,8 +7,10 @@ import typer
 
 from makerside.cli.options import (
     ConfigOption,
+    MinutesOption,
     SetOption,
     StrategyOption,
+    UrlOption,
     console,
     load_kernels,
     strategy_setting,
@@ -19,14 +21,8 @@ def paper(
     config: ConfigOption = None,
     strategy: StrategyOption = None,
     settings: SetOption = None,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
-    ] = None,
+    url: UrlOption = None,
+    minutes: MinutesOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/paper"),
 ) -> None:
     """Trade on paper: the venue's market data, our own simulated exchange, no key."""

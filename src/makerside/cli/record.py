@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from makerside.cli.options import ConfigOption, SetOption, console
+from makerside.cli.options import ConfigOption, MinutesOption, SetOption, UrlOption, console
 
 
 def record(
@@ -16,14 +16,8 @@ def record(
         str | None,
         typer.Option("--symbols", help="What to record, by comma; default: venue.symbols.", show_default=False),
     ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
-    ] = None,
+    url: UrlOption = None,
+    minutes: MinutesOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recording.")] = Path("out/record"),
 ) -> None:
     """Record books and trades of a venue. `makerside backtest --data FOLDER` reads the result."""

@@ -10,6 +10,7 @@ import typer
 
 from makerside.cli.options import (
     ConfigOption,
+    DataOption,
     SetOption,
     StrategyOption,
     console,
@@ -25,14 +26,7 @@ INTERRUPTED = 130
 
 
 def sweep(
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            "--data",
-            "-d",
-            help="Recording: Parquet file, or folder of a record or paper run; repeat for several symbols.",
-        ),
-    ],
+    data: DataOption,
     grid: Annotated[
         list[str],
         typer.Option(
