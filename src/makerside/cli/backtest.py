@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from makerside.cli.options import (
+    QUEUE_NAMES,
     ConfigOption,
     SetOption,
     StrategyOption,
@@ -33,9 +34,7 @@ def backtest(
     ],
     strategy: StrategyOption = None,
     settings: SetOption = None,
-    queue: Annotated[
-        str | None, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
-    ] = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar=QUEUE_NAMES, help="Queue model.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/backtest"),
     config: ConfigOption = None,
 ) -> None:

@@ -24,6 +24,8 @@ StrategyOption = Annotated[
     str | None, typer.Option("--strategy", help="Strategy to run; `makerside config show` lists its settings.")
 ]
 
+QUEUE_NAMES = "risk_averse|log_prob|log2|power|power2|power3"
+
 
 def console() -> Console:
     """Return the console for people: standard error, so that standard output stays for results."""
