@@ -116,46 +116,72 @@ class _Reader:
         self.ticks: list[int] = ticks.tolist()
         self.lots: list[int] = lots.tolist()
         self.printed: dict[int, int] = {}  # row of a maker's execution -> lots of its print
-        self.took_at: dict[int, int] = {}  # taker -> the later row of its last execution and its maker's
-        self.rests: dict[int, tuple[int, int]] = {}  # taker -> row of its last execution, lots left then
+        # Taker -> the later row of its last execution and its maker's, and the former.
+        self.took: dict[int, tuple[int, int]] = {}
+        self.moved: set[int] = set()  # rows that give an order another price
+        self.ended_at: dict[int, int] = {}  # order -> row of its deletion
         self.defects = {"prints_without_order": 0, "executions_without_print": 0, "orders_from_before": 0}
 
     def rows(self) -> NDArray[Any]:
         """Return order_row_t, the orders from before first."""
+        self._look_through()
         self._match_prints()
         found = self._from_before()
-        left = {row[2]: row[5] for row in found}
+        standing = {row[2]: (row[4], row[5]) for row in found}  # order -> (ticks, lots)
         # A taker stands in the book only with what is left of it, and after the makers that it met.
-        resting: dict[int, list[int]] = {}
-        for taker, row in self.took_at.items():
-            resting.setdefault(row, []).append(taker)
+        takers_after: dict[int, list[int]] = {}
+        for taker, (row, _) in self.took.items():
+            takers_after.setdefault(row, []).append(taker)
         for i, order in enumerate(self.order):
-            for kind, lots in self._changes(i, left.get(order, 0)):
-                left[order] = left.get(order, 0) + (lots if kind == OrderKind.ADD else -lots)
-                found.append((self.ts[i], int(kind), order, self.side[i], self.ticks[i], lots))
-            for taker in resting.get(i, ()):
-                at, lots = self.rests[taker]
-                if lots > 0:
-                    left[taker] = lots
-                    found.append((self.ts[i], int(OrderKind.ADD), taker, self.side[at], self.ticks[at], lots))
+            changes = [(order, *change) for change in self._changes(i, *standing.get(order, (0, 0)))]
+            for taker in takers_after.get(i, ()):
+                at = self.took[taker][1]
+                if self.lots[at] > 0 and self.ended_at.get(taker, i + 1) > i:
+                    changes.append((taker, OrderKind.ADD, self.ticks[at], self.lots[at]))
+            for who, kind, ticks, lots in changes:
+                left = standing.get(who, (0, 0))[1] + (lots if kind == OrderKind.ADD else -lots)
+                standing[who] = (ticks, left)
+                side = self.side[i] if who == order else self.side[self.took[who][1]]
+                found.append((self.ts[i], int(kind), who, side, ticks, lots))
         return np.array(found, order_row_t)
 
-    def _changes(self, i: int, left: int) -> list[tuple[OrderKind, int]]:
-        """Return what a row does to a resting order of `left` lots."""
-        if self.action[i] == _TRADE or i <= self.took_at.get(self.order[i], -1):
-            return []
-        if self.action[i] == _CREATED:
-            return [(OrderKind.ADD, self.lots[i])] if self.lots[i] > 0 else []
-        if left <= 0:
+    def _changes(self, i: int, at_ticks: int, left: int) -> list[tuple[OrderKind, int, int]]:
+        """Return what a row does, (kind, ticks, lots), to an order that rests with `left` lots at a price."""
+        order, ticks = self.order[i], self.ticks[i]
+        if (
+            self.action[i] == _TRADE
+            or i <= self.took.get(order, (-1, -1))[0]
+            or self.ended_at.get(order, i) < i
+        ):
             return []
         filled = min(left, self.printed.get(i, 0))
-        told = self.lots[i] if self.action[i] == _CHANGED else 0
-        self.defects["executions_without_print"] += i not in self.printed and self._is_execution(i)
-        changes = [(OrderKind.FILL, filled), (OrderKind.CANCEL, left - filled - told)]
-        return [(kind, lots) for kind, lots in changes if lots > 0]
+        told = 0 if self.action[i] == _DELETED else self.lots[i]
+        if self.action[i] == _CREATED or i in self.moved:  # another price is another place
+            changes = [(OrderKind.CANCEL, at_ticks, left), (OrderKind.ADD, ticks, told)]
+        else:
+            gone = left - filled - told
+            changes = [(OrderKind.FILL, at_ticks, filled), (OrderKind.CANCEL, at_ticks, gone)]
+            self.defects["executions_without_print"] += (
+                left > 0 and i not in self.printed and self._is_execution(i)
+            )
+        return [change for change in changes if change[2] > 0]
 
     def _is_execution(self, i: int) -> bool:
-        return self.action[i] == _CHANGED or (self.action[i] == _DELETED and self.lots[i] == 0)
+        if self.action[i] == _CHANGED:
+            return i not in self.moved
+        return self.action[i] == _DELETED and self.lots[i] == 0
+
+    def _look_through(self) -> None:
+        """Note where orders end, and the changes that are a new price."""
+        price: dict[int, int] = {}
+        for i, (action, order) in enumerate(zip(self.action, self.order, strict=True)):
+            if action == _TRADE:
+                continue
+            if action == _CHANGED and price.get(order, self.ticks[i]) != self.ticks[i]:
+                self.moved.add(i)
+            if action == _DELETED:
+                self.ended_at.setdefault(order, i)
+            price[order] = self.ticks[i]
 
     def _match_prints(self) -> None:
         """Find for every print the maker's row, the older order at its price, and the taker."""
@@ -177,8 +203,7 @@ class _Reader:
             pending.remove(maker)
             if takers:
                 taker = takers[0]
-                self.took_at[self.order[taker]] = max(maker, taker)
-                self.rests[self.order[taker]] = (taker, self.lots[taker] if self.action[taker] == _CHANGED else 0)
+                self.took[self.order[taker]] = (max(maker, taker), taker)
                 pending.remove(taker)
 
     def _from_before(self) -> list[tuple[int, int, int, int, int, int]]:
@@ -186,7 +211,7 @@ class _Reader:
         created = {order for order, action in zip(self.order, self.action, strict=True) if action == _CREATED}
         sizes: dict[int, list[int]] = {}
         for i, (order, action) in enumerate(zip(self.order, self.action, strict=True)):
-            if action in (_CHANGED, _DELETED) and order not in created and order not in self.took_at:
+            if action in (_CHANGED, _DELETED) and order not in created and order not in self.took:
                 size = sizes.setdefault(order, [self.side[i], self.ticks[i], 0, 0])
                 size[2] += self.printed.get(i, 0)
                 size[3] = self.lots[i]
