@@ -39,8 +39,8 @@ class Trial:
     """
 
     every_s: float = 30.0
-    horizon_s: float = 300.0
-    levels: int = 1
+    horizon_s: float = 60.0
+    levels: int = 3
     warmup_s: float = 300.0
 
 
