@@ -13,6 +13,7 @@ from makerside.research.order_flow import (
     FlowLaw,
     OrderFlow,
     OrderKind,
+    fills_out_of_order,
     load_order_flow,
     order_row_t,
     synthetic_flow,
@@ -98,6 +99,15 @@ def test_a_deletion_that_comes_before_its_execution_is_an_end(tmp_path):
     ]
     flow = load_order_flow(write(tmp_path / "l3.parquet", rows))
     assert [row[1:3] for row in flow.rows.tolist()] == [(ADD, 1), (FILL, 1)]
+
+
+def test_fills_that_jump_the_queue_are_counted():
+    start = [(0, ADD, 1, BUY, 99, 5), (0, ADD, 2, BUY, 99, 5), (0, ADD, 3, BUY, 98, 5)]
+    for fills, n in (([1, 2, 3], 0), ([2, 1], 1), ([2, 1, 3], 1), ([0], 0)):
+        prices = {3: 98}
+        rows = start + [(1, FILL, order, BUY, prices.get(order, 99), 5) for order in fills]
+        assert fills_out_of_order(np.array(rows, order_row_t)) == n
+    assert fills_out_of_order(synthetic_flow(FlowLaw(), 600.0, 1).rows) == 0
 
 
 @pytest.mark.parametrize(

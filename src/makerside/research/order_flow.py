@@ -62,7 +62,21 @@ def load_order_flow(path: Path) -> OrderFlow:
     rows = reader.rows()
     if not len(rows):
         raise DataError(f"{path}: no order in it")
-    return OrderFlow(path.name, rows, {name: n for name, n in reader.defects.items() if n})
+    defects = reader.defects | {"fills_out_of_order": fills_out_of_order(rows)}
+    return OrderFlow(path.name, rows, {name: n for name, n in defects.items() if n})
+
+
+def fills_out_of_order(rows: NDArray[Any]) -> int:
+    """Return how many fills were not of the first order at their price: 0 where first in is first out."""
+    levels: dict[tuple[int, int], dict[int, int]] = {}
+    n = 0
+    for _, kind, order, side, price_ticks, lots in rows.tolist():
+        level = levels.setdefault((side, price_ticks), {})
+        n += kind == OrderKind.FILL and order in level and next(iter(level)) != order
+        level[order] = level.get(order, 0) + (lots if kind == OrderKind.ADD else -lots)
+        if level[order] <= 0:
+            del level[order]
+    return n
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
