@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from makerside.model.run import JOURNAL_NAME, REPORT_NAME, RUN_NAME, SUMMARY_NAME, TIMINGS_NAME
+from makerside.sim.build import make_exchanges
 
 D = Decimal
 KEYS = {
@@ -141,10 +142,25 @@ def test_another_setting_is_another_run(backtest):
     assert first["actions_sha256"] != other["actions_sha256"]
 
 
-@pytest.mark.parametrize("queue", ["risk_averse", "log_prob"])
+@pytest.mark.parametrize("queue", ["risk_averse", "log_prob", "log2", "power", "power2", "power3"])
 def test_the_queue_model_is_part_of_the_run(backtest, queue):
     _, folder = backtest("--queue", queue)
     assert json.loads((folder / RUN_NAME).read_text())["config"]["simulation"]["queue"] == queue
+
+
+@pytest.mark.xfail(strict=True, reason="research/backtest.py does not hand simulation.queue_exponent on yet")
+def test_the_exponent_reaches_the_exchange(backtest, monkeypatch):
+    from makerside.research import backtest as module
+
+    made = []
+
+    def spy(*arguments):
+        made.append(make_exchanges(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(module, "make_exchanges", spy)
+    backtest("--queue", "power", "--set", "simulation.queue_exponent=2.5")
+    assert [float(exchange["queue_exponent"]) for exchange in made[0]] == [2.5]
 
 
 @pytest.mark.parametrize("block", [0, 1, 7])

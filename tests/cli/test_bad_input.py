@@ -188,6 +188,12 @@ class TestConfiguration:
         for command in (("backtest", "--data", recording), ("exchange",)):
             says(call(*command, "--queue", "magic"), "queue", "log_prob")
 
+    def test_an_exponent_out_of_range(self, call, recording):
+        for value in ("0", "-2", "nan"):
+            says(call("exchange", f"--queue-exponent={value}"), "queue-exponent")
+            told = call("backtest", "--data", recording, "--set", f"simulation.queue_exponent={value}")
+            says(told, "simulation.queue_exponent")
+
     def test_log_settings(self):
         for name in ("MAKERSIDE_LOG", "MAKERSIDE_LOG_FORMAT"):
             finished = run("config", "show", **{name: "loud"})

@@ -1,12 +1,15 @@
 """Loading: layers and where each value came from, and every refusal with its path."""
 
 import json
+from typing import get_args
 
 import pytest
 
+from makerside.cli.options import QUEUE_NAMES
 from makerside.config.load import config_hash, flatten, load, validate
 from makerside.config.tree import Config
 from makerside.model.errors import ConfigError
+from makerside.sim.build import QUEUE_EXPONENT, QUEUES
 
 
 @pytest.fixture
@@ -241,3 +244,22 @@ def test_every_setting_tells_what_it_is():
                 assert info.description, f"{prefix}{name}"
 
     walk(Config, "")
+
+
+@pytest.mark.parametrize("exponent", ["0", "-1", "101", "nan", "inf", "many"])
+def test_the_queue_exponent_has_a_range(exponent):
+    with pytest.raises(ConfigError, match=r"simulation\.queue_exponent"):
+        load(settings=[f"simulation.queue_exponent={exponent}"], environment={})
+
+
+def test_the_queue_exponent_is_three_and_may_stand_beside_any_model():
+    """A saved configuration holds every key, so that an exponent beside a model without one is no error."""
+    assert Config().simulation.queue_exponent == QUEUE_EXPONENT == 3.0
+    for name in QUEUES:
+        config = validate({"simulation": {"queue": name, "queue_exponent": 2.5}})
+        assert (config.simulation.queue, config.simulation.queue_exponent) == (name, 2.5)
+
+
+def test_the_queue_models_of_the_configuration_are_those_of_the_exchange():
+    field = Config().simulation.__class__.model_fields["queue"]
+    assert get_args(field.annotation) == tuple(QUEUES) == tuple(QUEUE_NAMES.split("|"))

@@ -20,6 +20,7 @@ from makerside.core.numbers import (
     log1p,
     mul_div,
     mul_div_floor,
+    power,
 )
 
 ULP_MAX = 4
@@ -125,3 +126,14 @@ def test_mul_div_at_the_largest_quotient(edge):
 def test_floor_and_ceil_of_ticks(x):
     assert floor_ticks(x) <= x <= ceil_ticks(x)
     assert ceil_ticks(x) - floor_ticks(x) == (0 if Fraction(x).denominator == 1 else 1)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(0.01, 40))
+def test_power_is_near_the_true_value(x, n):
+    assert power(x, n) == pytest.approx(x**n, rel=1e-13 * (1 + abs(n * math.log(x))))
+
+
+@given(st.floats(1e-6, 1e3))
+def test_power_is_exact_at_zero_and_one(n):
+    assert power(0.0, n) == 0.0
+    assert power(1.0, n) == 1.0

@@ -299,8 +299,8 @@ a house without a side
 class Play:
     """One exchange of `plain` and the clients of a story."""
 
-    def __init__(self, instrument=None, model="log_prob"):
-        self.exchanges = make_exchange(instrument or plain(), 0, model)
+    def __init__(self, instrument=None, model="log_prob", exponent=3.0):
+        self.exchanges = make_exchange(instrument or plain(), 0, model, exponent)
         self.record = self.exchanges[0]
         self.ts = 0
 
@@ -405,6 +405,27 @@ def test_risk_averse_queue_ignores_cancels():
     assert play.do("ahead a1") == "10"
     assert play.do("delta bid 99x7") == ""
     assert play.do("ahead a1") == "7"
+
+
+@pytest.mark.parametrize(
+    ("model", "exponent", "ahead"),
+    [
+        ("power", 1.0, "20"),
+        ("power", 2.0, "24"),
+        ("power2", 2.0, "13.3333"),
+        ("power3", 2.0, "26.6667"),
+        ("log2", 2.0, "27.3398"),
+        ("log2", 9.0, "27.3398"),
+    ],
+)
+def test_a_cancel_is_shared_by_model_and_exponent(model, exponent, ahead):
+    """30 before us, 60 behind, 30 leave: 10, 6, 50/3, 10/3 or 30 (1 - ln 61 / ln 91) of ours."""
+    play = play_all(
+        ["house bid 99x30 ask 101x10", "place a1 buy 99x5", "delta bid 99x90", "delta bid 99x60"],
+        model=model,
+        exponent=exponent,
+    )
+    assert play.do("ahead a1") == ahead
 
 
 @pytest.mark.parametrize(("maker", "taker"), [("0.00015", "0.00045"), ("-0.00002", "0.0003")])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from makerside.cli.options import (
+    QUEUE_NAMES,
     ConfigOption,
     DataOption,
     SetOption,
@@ -26,9 +27,7 @@ def backtest(
     data: DataOption,
     strategy: StrategyOption = None,
     settings: SetOption = None,
-    queue: Annotated[
-        str | None, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
-    ] = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar=QUEUE_NAMES, help="Queue model.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/backtest"),
     config: ConfigOption = None,
 ) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from makerside.cli.options import ConfigOption, SetOption, StrategyOption, strategy_setting
 
-PLAIN_WIDTH = 180
+PLAIN_WIDTH = 220  # a value of 42 characters, an address, beside the longest list of choices
 
 app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 

@@ -1,4 +1,4 @@
-"""`makerside data`: look at recordings, fit the synthetic market to one."""
+"""`makerside data`: look at recordings, fit the synthetic market to one, measure the queue models."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,12 @@ from makerside.cli.options import console, load_kernels, progress_bar
 if TYPE_CHECKING:
     from makerside.journal.recording import Recording
     from makerside.model.instrument import Instrument
+    from makerside.research.queue_truth import Estimate
     from makerside.sim.market_model import MarketModel
 
 COMPARED_MINUTES = 30
 COMPARED_SEEDS = 4
+SYNTHETIC_HOURS = 4.0
 
 app = typer.Typer(help="Recordings and the synthetic market.", no_args_is_help=True)
 
@@ -159,3 +161,70 @@ def _print_comparison(recording: "Recording", target: "Instrument | None", model
         f"synthetic: mean over {COMPARED_SEEDS} seeds of {COMPARED_MINUTES} minutes; "
         "our quotes: the demo's configuration, 100 ms to the exchange and 100 ms back"
     )
+
+
+@app.command("queue")
+def queue(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Order-by-order data (Parquet); without it a synthetic market.", show_default=False
+        ),
+    ] = None,
+    exponents: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--exponent", min=0.01, max=100, help="Of the power models; repeat for several.  [default: 3]"
+        ),
+    ] = None,
+    every_s: Annotated[
+        float, typer.Option("--every", min=0.1, max=86_400, help="Time between virtual orders [s].")
+    ] = 30.0,
+    horizon_s: Annotated[
+        float, typer.Option("--horizon", min=0.1, max=86_400, help="Time that an order has to fill [s].")
+    ] = 60.0,
+    levels: Annotated[
+        int, typer.Option("--levels", min=1, max=20, help="Best levels per side that get an order.")
+    ] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 1,
+    back_bias: Annotated[
+        float,
+        typer.Option(
+            "--back-bias",
+            min=-0.9,
+            max=20,
+            help="Who cancels in the synthetic market. 0: anybody; above: rather the late; below: the early.",
+        ),
+    ] = 0.0,
+) -> None:
+    """Measure the queue models: fill times that they predict, against the true place in the queue."""
+    from makerside.research.order_flow import FlowLaw, load_order_flow, synthetic_flow
+    from makerside.research.queue_truth import Trial, queue_truth
+
+    if path is not None:
+        flow = load_order_flow(path)
+    else:
+        flow = synthetic_flow(FlowLaw(back_bias=back_bias), SYNTHETIC_HOURS * 3_600, seed)
+    load_kernels(console())
+    trial = Trial(every_s=every_s, horizon_s=horizon_s, levels=levels)
+    n_orders, rows = queue_truth(flow, tuple(exponents or (3.0,)), trial)
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "filled in truth", "in model", "in one only", "error s", "absolute error s"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for row in rows:
+        numbers = (row.filled_truth, row.filled_model, row.differs, row.error_s, row.error_abs_s)
+        table.add_row(row.model, *(_with_interval(number) for number in numbers))
+    Console(highlight=False).print(table)
+    notes = "".join(f"; {name} {number:,}" for name, number in flow.defects.items())
+    typer.echo(f"{flow.name}: {len(flow.rows):,} rows, {n_orders:,} virtual orders of {horizon_s:g} s{notes}")
+    typer.echo(
+        "error: the model's time to fill less the truth's, over orders that fill in either; with 95 % intervals"
+    )
+
+
+def _with_interval(estimate: "Estimate") -> str:
+    if estimate.value != estimate.value:
+        return "n/a"
+    if estimate.half_width != estimate.half_width:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} \u00b1 {estimate.half_width:.3f}"

@@ -71,6 +71,7 @@ def demo(
         symbols=tuple(LISTED)[:markets],
         seed=seed,
         queue=loaded.config.simulation.queue,
+        queue_exponent=loaded.config.simulation.queue_exponent,
         cash_usd=loaded.config.simulation.cash_usd,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from makerside.cli.options import console, load_kernels
+from makerside.cli.options import QUEUE_NAMES, console, load_kernels
 
 
 def exchange(
@@ -32,9 +32,10 @@ def exchange(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic market.")] = 1,
-    queue: Annotated[
-        str, typer.Option("--queue", metavar="risk_averse|log_prob", help="Queue model.")
-    ] = "log_prob",
+    queue: Annotated[str, typer.Option("--queue", metavar=QUEUE_NAMES, help="Queue model.")] = "log_prob",
+    queue_exponent: Annotated[
+        float, typer.Option("--queue-exponent", max=100, help="Exponent of power, power2, power3.")
+    ] = 3.0,
     lifeline: Annotated[
         bool,
         typer.Option(
@@ -61,6 +62,8 @@ def exchange(
         raise ConfigError("--synthetic and --data: choose one")
     if queue not in QUEUES:
         raise ConfigError(f"--queue {queue}: there are {', '.join(QUEUES)}")
+    if not queue_exponent > 0:
+        raise ConfigError(f"--queue-exponent {queue_exponent:g}: it must be above 0")
     options = ExchangeOptions(
         port=port,
         data=tuple(data or ()),
@@ -68,6 +71,7 @@ def exchange(
         speed=speed,
         seed=seed,
         queue=queue,
+        queue_exponent=queue_exponent,
         funds=tuple(parse_fund(text) for text in fund or ()),
         has_lifeline=lifeline,
     )

@@ -40,6 +40,7 @@ MinutesOption = Annotated[
     float | None,
     typer.Option("--minutes", "-m", min=0.05, max=525_600, help="Stop after this long; default: Ctrl-C."),
 ]
+QUEUE_NAMES = "risk_averse|log_prob|log2|power|power2|power3"
 
 
 def console() -> Console:

@@ -105,7 +105,12 @@ class EstimatorConfig(Section):
 class SimulationConfig(Section):
     """The simulated exchange of backtest and paper."""
 
-    queue: Literal["risk_averse", "log_prob"] = Field("log_prob", description="queue model")
+    queue: Literal["risk_averse", "log_prob", "log2", "power", "power2", "power3"] = Field(
+        "log_prob", description="queue model"
+    )
+    queue_exponent: float = Field(
+        3.0, gt=0, le=100, description="exponent of queue models power, power2, power3; the others ignore it"
+    )
     feed_ms: float = Field(
         0.0, ge=0, le=60_000, description="added to the recording's own time from venue to us [ms]"
     )

@@ -102,7 +102,7 @@ class Simulation:
             tape.start_ns,
         )
         self.reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS  # rows that a block needs at least
-        self._exchanges = make_exchanges(instruments, settings.queue)
+        self._exchanges = make_exchanges(instruments, settings.queue, settings.queue_exponent)
         self._inbox = np.zeros(INBOX_ROWS, event_t)
         self._simulate = simulate
 

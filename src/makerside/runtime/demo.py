@@ -34,6 +34,7 @@ class DemoOptions:
     symbols: tuple[str, ...] = ("BTC",)
     seed: int = 1
     queue: str = "log_prob"
+    queue_exponent: float = 3.0
     cash_usd: float = 10_000.0
 
 
@@ -55,6 +56,8 @@ async def local_exchange(options: DemoOptions, address: str) -> AsyncIterator[di
         str(options.seed),
         "--queue",
         options.queue,
+        "--queue-exponent",
+        repr(options.queue_exponent),
     ]
     for path in options.data:
         command += ["--data", str(path)]

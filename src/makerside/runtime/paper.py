@@ -31,7 +31,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
         mids = await client.load(config.venue.symbols, rules_at(datetime.now(UTC).date()))
         facts = {"network": config.venue.network, "exchange": "simulated", "queue": settings.queue}
         record = RunRecord("paper", config, client.instruments, mids, False, facts)
-        exchanges = make_exchanges(client.instruments, settings.queue)
+        exchanges = make_exchanges(client.instruments, settings.queue, settings.queue_exponent)
         exchange = PaperExchange(
             exchanges, round(settings.entry_ms * NS_PER_MS), round(settings.response_ms * NS_PER_MS)
         )

@@ -19,7 +19,7 @@ from makerside.journal.recording import load_recording
 from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument
 from makerside.net.clock import Clock, wall_ns
-from makerside.sim.build import make_exchanges
+from makerside.sim.build import QUEUE_EXPONENT, make_exchanges
 from makerside.sim.source import RecordedSource, Source, SyntheticSource
 from makerside.venues.hyperliquid.meta import step_of
 from makerside.venues.hyperliquid.rules import Rules, rules_at
@@ -60,6 +60,7 @@ class ExchangeOptions:
     speed: float = 1.0
     seed: int = SEED
     queue: str = "log_prob"
+    queue_exponent: float = QUEUE_EXPONENT
     funds: tuple[tuple[str, Decimal], ...] = ()
     has_lifeline: bool = False
 
@@ -190,7 +191,7 @@ async def serve(options: ExchangeOptions, announce: Any = print) -> None:
     start_ns = wall_ns()
     instruments, source, facts = open_source(options, rules, start_ns)
     clock = Clock(wall_ns(), start_ns, options.speed)  # market time starts when everything is loaded
-    exchanges = make_exchanges(instruments, options.queue)
+    exchanges = make_exchanges(instruments, options.queue, options.queue_exponent)
     venue = LocalVenue(instruments, exchanges, source, rules)
     for address, usd in options.funds:
         venue.fund(address, int(usd * 10**8))

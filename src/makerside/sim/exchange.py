@@ -125,7 +125,8 @@ def _update_queues(exchange: Record) -> None:
             continue
         after = float(_house_lots(exchange, order))
         if after != order["level_lots"] or order["ahead_lots"] >= UNKNOWN_AHEAD:
-            queue_on_level(order, order["level_lots"], after, exchange["queue_model"])
+            model, exponent = exchange["queue_model"], exchange["queue_exponent"]
+            queue_on_level(order, order["level_lots"], after, model, exponent)
 
 
 @kernel

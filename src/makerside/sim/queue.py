@@ -3,21 +3,30 @@
 F (`ahead_lots`) is the estimated size before us. On acceptance it is the level's size. Prints at our
 price come off it. When the level's size changes by more than was printed, the rest were cancels: the
 model says how many of them stood before us. What it assumes: the level is first in, first out, and
-cancels do not know about us. Pure.
+cancels do not know about us. Where that is wrong: orders that lose or keep their place by a venue's amend
+rule, and cancels that come in bursts from one end. No model is right for every market: `makerside data queue`
+measures them against order-by-order data.
+
+Source: hftbacktest's LogProbQueueFunc, LogProbQueueFunc2, PowerProbQueueFunc 1 to 3. Pure.
 """
 
 import math
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import log
+from makerside.core.numbers import log, power
 from makerside.sim.records import UNKNOWN_AHEAD, QueueModel
 
-RISK_AVERSE = int(QueueModel.RISK_AVERSE)
+RISK_AVERSE, LOG_PROB = int(QueueModel.RISK_AVERSE), int(QueueModel.LOG_PROB)
+LOG2, POWER, POWER2 = int(QueueModel.LOG2), int(QueueModel.POWER), int(QueueModel.POWER2)
 
 
 @kernel
-def queue_on_level(order: Record, before: float, after: float, model: int) -> None:
-    """Move the order's place when its level went from `before` to `after` lots of others."""
+def queue_on_level(order: Record, before: float, after: float, model: int, exponent: float) -> None:
+    """Move the order's place when its level went from `before` to `after` lots of others.
+
+    model    : of `QueueModel`
+    exponent : n of the power models, above 0; the others do not look at it
+    """
     ahead = order["ahead_lots"]
     if model == RISK_AVERSE or ahead >= UNKNOWN_AHEAD:
         order["ahead_lots"] = min(ahead, after)
@@ -29,18 +38,36 @@ def queue_on_level(order: Record, before: float, after: float, model: int) -> No
         order["ahead_lots"] = min(ahead, after)
         return
     behind = before - ahead
-    share_behind = _share_behind(max(0.0, ahead), max(0.0, behind))
-    moved = ahead - (1.0 - share_behind) * canceled + min(behind - share_behind * canceled, 0.0)
+    share = share_behind(model, exponent, max(0.0, ahead), max(0.0, behind))
+    moved = ahead - (1.0 - share) * canceled + min(behind - share * canceled, 0.0)
     order["ahead_lots"] = max(0.0, min(moved, after))
 
 
 @kernel
-def _share_behind(ahead: float, behind: float) -> float:
-    """Return the probability that a cancel stood behind us: ln(1+B) / (ln(1+B) + ln(1+F))."""
-    log_ahead = log(1.0 + ahead)
-    log_behind = log(1.0 + behind)
-    total = log_ahead + log_behind
-    return 1.0 if total <= 0.0 else log_behind / total
+def share_behind(model: int, exponent: float, ahead: float, behind: float) -> float:
+    """Return the probability that a cancel stood behind us.
+
+    model         : of `QueueModel`, not RISK_AVERSE
+    ahead, behind : lots, F and B of d-16, not below 0
+    returns       : float in [0, 1]; 1 when nothing stands before us, 0 when nothing stands behind us
+    """
+    if ahead <= 0.0:
+        return 1.0
+    if behind <= 0.0:
+        return 0.0
+    if model in (LOG_PROB, LOG2):
+        log_behind = log(1.0 + behind)
+        total = log(1.0 + ahead) + log_behind if model == LOG_PROB else log(1.0 + behind + ahead)
+        return min(1.0, log_behind / total) if total > 0.0 else 1.0  # nothing ahead, as far as 1 + F can tell
+    if model == POWER:
+        # As a ratio of the smaller to the larger: B^n itself leaves the range of floats.
+        if behind >= ahead:
+            return 1.0 / (1.0 + power(ahead / behind, exponent))
+        ratio = power(behind / ahead, exponent)
+        return ratio / (1.0 + ratio)
+    if model == POWER2:
+        return power(behind / (behind + ahead), exponent)
+    return 1.0 - power(ahead / (behind + ahead), exponent)
 
 
 @kernel

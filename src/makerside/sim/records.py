@@ -21,7 +21,11 @@ class QueueModel(IntEnum):
     """How a level that shrinks without trades moves our place in its queue (formulas d-16)."""
 
     RISK_AVERSE = 0  # only trades and the level's own size bring us forward
-    LOG_PROB = 1  # cancels ahead of us with probability ln(1+F) / (ln(1+B) + ln(1+F))
+    LOG_PROB = 1  # cancels behind us with probability ln(1+B) / (ln(1+B) + ln(1+F))
+    LOG2 = 2  # ln(1+B) / ln(1+B+F)
+    POWER = 3  # B^n / (B^n + F^n)
+    POWER2 = 4  # (B / (B+F))^n
+    POWER3 = 5  # 1 - (F / (B+F))^n
 
 
 client_order_t = row_type(
@@ -63,6 +67,7 @@ exchange_t = row_type(
     [
         ("rules", instrument_t),
         ("queue_model", "i8"),
+        ("queue_exponent", "f8"),  # n of the power models
         ("instrument", "i8"),
         ("ts_ns", "i8"),
         ("next_priority", "i8"),
