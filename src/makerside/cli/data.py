@@ -1,4 +1,4 @@
-"""`makerside data`: look at recordings, fit the synthetic market to one."""
+"""`makerside data`: look at recordings, check and import them (`data_files.py`), fit the synthetic market."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from makerside.cli import data_files
 from makerside.cli.options import console, load_kernels, progress_bar
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ COMPARED_MINUTES = 30
 COMPARED_SEEDS = 4
 
 app = typer.Typer(help="Recordings and the synthetic market.", no_args_is_help=True)
+app.command("check")(data_files.check)
+app.command("import")(data_files.import_command)
 
 
 @app.command("show")

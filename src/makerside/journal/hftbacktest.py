@@ -80,7 +80,8 @@ def read_npz(path: Path) -> tuple[Table, dict[str, int]]:
 
 
 def _bit(rows: NDArray[Any], bit: int) -> NDArray[np.bool_]:
-    return np.not_equal(rows["ev"] & np.uint64(bit), 0)
+    is_set: NDArray[np.bool_] = (rows["ev"] & np.uint64(bit)) != 0
+    return is_set
 
 
 def _load(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:

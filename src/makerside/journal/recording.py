@@ -21,6 +21,7 @@ from makerside.journal.recording_file import (
     Columns,
     Table,
     check_values,
+    last_rows,
     read_instrument,
     read_table,
 )
@@ -111,11 +112,6 @@ def recording_of(table: Table, instrument: Instrument | None = None, may_round: 
     events["flags"] = flags
     _count(defects, "trades_without_side", int(unknown.sum()))
     return Recording(path, instrument, events, defects)
-
-
-def last_rows(columns: Columns) -> NDArray[np.bool_]:
-    """Return which rows end a message."""
-    return np.append(columns["msg"][1:] != columns["msg"][:-1], True)
 
 
 def load_recordings(path: Path) -> list[Recording]:
@@ -228,7 +224,8 @@ def is_backlog(columns: Columns) -> NDArray[np.bool_]:
     if is_trade.all():
         return np.zeros(len(is_trade), bool)
     first = columns["ts_exchange_ns"][~is_trade][0]
-    return np.logical_and(is_trade, columns["ts_exchange_ns"] < first)
+    is_early: NDArray[np.bool_] = columns["ts_exchange_ns"] < first
+    return is_trade & is_early
 
 
 def _corrected_clock(columns: Columns, defects: dict[str, int]) -> NDArray[np.int64]:

@@ -226,6 +226,11 @@ def check_values(table: Table) -> None:
         raise DataError(f"{table.path}: no row has a price; money cannot be turned into lots")
 
 
+def last_rows(columns: Columns) -> NDArray[np.bool_]:
+    """Return which rows end a message."""
+    return np.append(columns["msg"][1:] != columns["msg"][:-1], True)
+
+
 def units_of(times: NDArray[np.int64]) -> NDArray[np.int8]:
     """Return the unit of each time as its place in `UNITS_NS`, NO_UNIT for what is no time of our years."""
     units = np.full(len(times), NO_UNIT, np.int8)
