@@ -32,8 +32,9 @@ from makerside.model.units import NS_PER_S
 
 PLACES_KEPT = 5
 _BPS = 1e4
-_LATENCY_BLOCK = 64  # messages; their shortest latency is the clock difference plus the fastest way
-_DOUBLED_SHARE = 0.4  # of all trades that equal the one before; half of them when each came twice
+# The shortest latency of so long a time is the clocks' difference plus the fastest way; jams are shorter.
+_LATENCY_BLOCK_NS = 10 * NS_PER_S
+_DOUBLED_SHARE = 0.5  # of all trades that equal the one before, when each came twice
 _SIZE_DEVIATIONS = 8  # of the logarithm, robust; real sizes are spread over some three of them
 _SIZE_FACTOR_MIN = 1_000.0  # times the median, where sizes hardly differ
 
@@ -179,26 +180,24 @@ def _clocks(columns: Columns, limits: Limits) -> Iterator[_Found]:
 
 def _clock_steps(columns: Columns, limits: Limits) -> _Found:
     """A clock that was set changes the shortest latency for good; a slow network does so for a while."""
-    is_sent = ~is_backlog(columns)
-    rows = np.flatnonzero(last_rows(columns) & is_sent)
-    latency = columns["ts_local_ns"][rows] - columns["ts_exchange_ns"][rows]
-    n = len(rows) // _LATENCY_BLOCK
-    shortest = latency[: n * _LATENCY_BLOCK].reshape(n, _LATENCY_BLOCK).min(axis=1)
+    rows = np.flatnonzero(last_rows(columns) & ~is_backlog(columns))
+    local = columns["ts_local_ns"][rows]
+    latency = local - columns["ts_exchange_ns"][rows]
+    blocks = np.maximum.accumulate(local) // _LATENCY_BLOCK_NS if len(rows) else local
+    starts = np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1])) if len(rows) else rows
+    shortest = np.minimum.reduceat(latency, starts) if len(rows) else latency
+    ends = np.append(starts[1:], len(rows))
     found: list[int] = []
     sizes: list[float] = []
-    for block in range(2, n - 1):
-        before, after = shortest[block - 2 : block].min(), shortest[block : block + 2].min()
-        change = int(shortest[block + 1] - before)
-        is_up = after - before >= limits.clock_step_ns
-        is_down = shortest[block - 2 : block].min() - shortest[block : block + 2].max() >= limits.clock_step_ns
-        if not (is_up or is_down):
+    for block in range(2, len(shortest) - 1):
+        before, after = shortest[block - 2 : block], shortest[block : block + 2]
+        up, down = int(after.min() - before.max()), int(before.min() - after.max())
+        if max(up, down) < limits.clock_step_ns:
             continue
-        start = max(0, (block - 1) * _LATENCY_BLOCK)
-        jumps = np.diff(latency[start : (block + 1) * _LATENCY_BLOCK]) * np.sign(change)
-        at = int(rows[start + int(np.argmax(jumps)) + 1])
-        if not found or at != found[-1]:
-            found.append(at)
-            sizes.append(change / 1e9)
+        inside = latency[starts[block - 1] : ends[block]]
+        jumps = np.diff(inside) * (1 if up > 0 else -1)
+        found.append(int(rows[starts[block - 1] + int(np.argmax(jumps)) + 1]))
+        sizes.append((up if up > 0 else -down) / 1e9)
     return _Found(
         "clock_step",
         "the difference of the two clocks changed for good",
@@ -299,7 +298,7 @@ def _same_as_before(columns: Columns, hashes: NDArray[np.uint64]) -> NDArray[np.
     for kind in np.unique(kinds):
         places = np.flatnonzero(kinds == kind)
         is_same = sums[places][1:] == sums[places][:-1]
-        if kind != KIND_TRADE or is_same.sum() > _DOUBLED_SHARE * len(places):
+        if kind != KIND_TRADE or is_same.sum() >= _DOUBLED_SHARE * len(places):
             found.append(starts[places[1:][is_same]])
     return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
 

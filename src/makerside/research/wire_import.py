@@ -29,6 +29,7 @@ from makerside.venues.hyperliquid.session import Session
 from makerside.venues.hyperliquid.wire_market import Bbo, Book, Level, Trade
 
 COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
+_BLOCK_BYTES = 1 << 16  # small, so that a damaged file tells where
 _EXCERPT = 60  # characters of a message that an error shows
 _FILE_KINDS = {Kind.DELTA: 1, Kind.SNAPSHOT: 2, Kind.TRADE: 3, Kind.BBO: 4}
 assert set(_FILE_KINDS.values()) == set(KINDS)
@@ -66,7 +67,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix)) as stream:
             rest = b""
-            while block := stream.read(1 << 20):
+            while block := stream.read(_BLOCK_BYTES):
                 *whole, rest = (rest + block).split(b"\n")
                 for line in whole:
                     number += 1
@@ -76,7 +77,9 @@ def _lines(path: Path) -> Iterator[bytes]:
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: the file is damaged after line {number} ({first_line(error)})") from None
+        raise DataError(
+            f"{path}: the file is damaged at or after line {number + 1} ({first_line(error)})"
+        ) from None
 
 
 def _messages(path: Path) -> Iterator[tuple[int, int, bytes]]:
