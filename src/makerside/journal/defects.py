@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from makerside.journal.recording import is_backlog
 from makerside.journal.recording_file import (
+    KIND_BBO,
     KIND_TRADE,
     NO_UNIT,
     TIMES,
@@ -155,14 +156,14 @@ def _clocks(columns: Columns, limits: Limits) -> Iterator[_Found]:
     yield _Found(
         "local_time_back", "the recorder's clock went back", back, (local[back - 1] - local[back]) / 1e9, "s"
     )
-    is_trade = columns["kind"] == KIND_TRADE
-    for name, of_feed in (("books", ~is_trade), ("trades", is_trade)):
+    is_trade, is_best = columns["kind"] == KIND_TRADE, columns["kind"] == KIND_BBO
+    for name, of_feed in (("books", ~is_trade & ~is_best), ("best_prices", is_best), ("trades", is_trade)):
         rows = np.flatnonzero(of_feed)
         steps = np.diff(venue[rows])
         back = np.flatnonzero(steps < 0)
         yield _Found(
             f"venue_time_back_{name}",
-            f"the venue's time of {name} went back",
+            f"the venue's time of {name.replace('_', ' ')} went back",
             rows[back + 1],
             -steps[back] / 1e9,
             "s",
@@ -221,8 +222,7 @@ def _gaps(columns: Columns, limits: Limits) -> Iterator[_Found]:
 
 def _book(columns: Columns, limits: Limits) -> Iterator[_Found]:
     bids, asks = touches_of(columns)
-    is_book = (columns["kind"] != KIND_TRADE) & last_rows(columns)
-    states = np.flatnonzero(is_book & np.isfinite(bids) & np.isfinite(asks))
+    states = np.flatnonzero(np.isfinite(bids) & np.isfinite(asks))
     if not len(states):
         return
     bid, ask = bids[states], asks[states]

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from makerside.journal.recording_file import KIND_BBO, KIND_SNAPSHOT, KIND_TRADE, Columns, last_rows
 
-BID, ASK = 0, 1
-
 
 class _Side:
     """The levels of one side. sign : -1 for bids, so that the best is always the lowest key."""
@@ -37,15 +35,6 @@ class _Side:
             self.levels.add(key)
             heapq.heappush(self.heap, key)
 
-    def trim(self, price: float, size: float) -> None:
-        """Make a price the best; size 0 empties the side."""
-        if size <= 0:
-            self.clear()
-            return
-        while (best := self.best()) < self.sign * price:
-            self.levels.discard(best)
-        self.set(price, size)
-
     def best(self) -> float:
         """Return the key of the best level, inf when there is none."""
         heap, levels = self.heap, self.levels
@@ -55,25 +44,35 @@ class _Side:
 
 
 def touches_of(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (bids, asks): the best prices after the message of each row; NaN inside messages and where
-    there is none."""
-    bids, asks = np.full(len(columns["kind"]), np.nan), np.full(len(columns["kind"]), np.nan)
-    sides = (_Side(-1), _Side(1))
+    """Return (bids, asks): the best prices that its feed tells, at the last row of each message.
+
+    Updates with snapshots are one feed, best prices another: a venue sends them side by side, each in its
+    own order, and together they cross for an instant without anything being wrong.
+    NaN at other rows, at trades, and for an empty side.
+    """
+    n = len(columns["kind"])
+    bids, asks = np.full(n, np.nan), np.full(n, np.nan)
+    bid_side, ask_side = _Side(-1), _Side(1)
+    best_bid = best_ask = np.nan
     in_snapshot = False
-    names = ("kind", "side", "price", "size")
     is_last = last_rows(columns).tolist()
-    values = (columns[name].tolist() for name in names)
+    values = (columns[name].tolist() for name in ("kind", "side", "price", "size"))
     for row, (kind, side, price, size, is_end) in enumerate(zip(*values, is_last, strict=True)):
-        if kind != KIND_TRADE:
+        if kind == KIND_BBO:
+            told = price if size > 0 else np.nan
+            best_bid, best_ask = (told, best_ask) if side > 0 else (best_bid, told)
+        elif kind != KIND_TRADE:
             if kind == KIND_SNAPSHOT and not in_snapshot:
-                sides[BID].clear()
-                sides[ASK].clear()
+                bid_side.clear()
+                ask_side.clear()
                 in_snapshot = True
-            levels = sides[BID] if side > 0 else sides[ASK]
-            (levels.trim if kind == KIND_BBO else levels.set)(price, size)
-        if is_end:
-            in_snapshot = False
-            bid, ask = sides[BID].best(), sides[ASK].best()
-            bids[row] = -bid if bid < inf else np.nan
-            asks[row] = ask if ask < inf else np.nan
+            (bid_side if side > 0 else ask_side).set(price, size)
+        if not is_end:
+            continue
+        in_snapshot = False
+        if kind == KIND_BBO:
+            bids[row], asks[row] = best_bid, best_ask
+        elif kind != KIND_TRADE:
+            bid, ask = bid_side.best(), ask_side.best()
+            bids[row], asks[row] = (-bid if bid < inf else np.nan), (ask if ask < inf else np.nan)
     return bids, asks
