@@ -181,7 +181,7 @@ def _clocks(columns: Columns, limits: Limits) -> Iterator[_Found]:
 
 def _clock_steps(columns: Columns, limits: Limits) -> _Found:
     """A clock that was set changes the shortest latency for good; a slow network does so for a while."""
-    rows = np.flatnonzero(last_rows(columns) & ~is_backlog(columns))
+    rows = np.flatnonzero(~is_backlog(columns))
     local = columns["ts_local_ns"][rows]
     latency = local - columns["ts_exchange_ns"][rows]
     blocks = np.maximum.accumulate(local) // _LATENCY_BLOCK_NS if len(rows) else local

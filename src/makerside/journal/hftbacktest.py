@@ -9,6 +9,8 @@ source : hftbacktest 2.4, documentation "Data" and `types.py`
 May import model only. Next: `recording_file.py`.
 """
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,7 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.recording_file import KIND_BBO, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, Columns, Table
+from makerside.journal.recording_file import (
+    KIND_BBO,
+    KIND_DELTA,
+    KIND_SNAPSHOT,
+    KIND_TRADE,
+    Columns,
+    Table,
+    first_line,
+)
 from makerside.model.errors import DataError
 
 event_dtype = np.dtype(
@@ -36,6 +46,21 @@ event_dtype = np.dtype(
 BUY, SELL = 1 << 29, 1 << 28
 EXCH, LOCAL = 1 << 31, 1 << 30
 DEPTH, TRADE, CLEAR, SNAPSHOT, BBO = 1, 2, 3, 4, 5
+# What reading a damaged archive raises, from the archive, the compression or the array in it.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _SORT_MASK = 0xFF
 _SORTS = (DEPTH, TRADE, CLEAR, SNAPSHOT, BBO)
 _ORDERS = (10, 11, 12, 13)  # added, cancelled, modified, filled: order by order
@@ -91,8 +116,10 @@ def _load(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
         with np.load(path, allow_pickle=False) as archive:
             data = archive["data"] if "data" in archive.files else None
             given = archive["msg"] if "msg" in archive.files else None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise DataError(f"{path}: not a readable .npz file ({type(error).__name__}: {error})") from None
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: not a readable .npz file ({type(error).__name__}: {first_line(error)})"
+        ) from None
     if data is None:
         raise DataError(f"{path}: the archive has no array `data`, the event rows of hftbacktest")
     if data.dtype != event_dtype or data.ndim != 1:
