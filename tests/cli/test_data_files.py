@@ -13,6 +13,7 @@ from cli.conftest import columns_of, write_recording
 from cli.test_backtest import EAGER
 from cli.test_bad_input import says
 from journal.tapes import START_NS, TRADE, columns_from, random_rows, save_tape, to_tape
+from makerside.journal.hftbacktest import LOCAL
 from makerside.journal.recording import load_recording
 from makerside.model.run import SUMMARY_NAME
 
@@ -101,6 +102,25 @@ class TestNpz:
         for name, column in zip(names, written, strict=True):
             if name != "msg":
                 assert column.to_numpy().tobytes() == columns[name].tobytes(), name
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda v: v - 10**9, "ts_local_ns goes back"),
+            (lambda v: v // 10**3, "is in us, but"),
+            (lambda v: -v, "is no time since 1970"),
+        ],
+    )
+    def test_a_bad_time_is_named_by_its_row_of_the_file(self, call, tmp_path, change, words):
+        """Rows for the exchange alone are not imported, but they count."""
+        events, _ = to_tape(columns_from(random_rows(300, 1)))
+        alone = events[:40].copy()
+        alone["ev"] &= ~np.uint64(LOCAL)
+        events["local_ts"][200] = change(events["local_ts"][200])
+        tape = save_tape(tmp_path / "v-S-x.npz", np.concatenate([alone, events]))
+        out = tmp_path / "out.parquet"
+        says(call("data", "import", tape, "--out", out), "v-S-x.npz: row 240: ", words)
+        assert [one.name for one in tmp_path.iterdir()] == ["v-S-x.npz"]
 
 
 def _columns(path):

@@ -46,19 +46,18 @@ def random_rows(n_messages, seed, step_ns=20_000_000):
     return rows
 
 
-def to_tape(columns, clears=True):
+def to_tape(columns):
     """Return the events of hftbacktest, and the number of the message of each, that say what columns say.
 
-    clears : empty both sides before a snapshot, as its format wants it
+    Both sides are cleared before a snapshot, as the format wants it.
     """
     events, msgs = [], []
     before = None
     for values in zip(*(columns[name].tolist() for name in COLUMNS), strict=True):
         venue, local, kind, side, price, size, msg = values
-        if kind == SNAPSHOT and msg != before and clears:
-            for bit in (hft.BUY, hft.SELL):
-                events.append((hft.CLEAR | bit | BOTH, venue, local, 0.0, 0.0, 0, 0, 0.0))
-                msgs.append(msg)
+        if kind == SNAPSHOT and msg != before:
+            events.append((hft.CLEAR | BOTH, venue, local, 0.0, 0.0, 0, 0, 0.0))
+            msgs.append(msg)
         before = msg
         events.append((SORT[kind] | SIDE_BIT[side] | BOTH, venue, local, price, size, 0, 0, 0.0))
         msgs.append(msg)

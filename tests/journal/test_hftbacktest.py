@@ -139,6 +139,17 @@ class TestSnapshots:
         )
         assert told(path)[4:] == [(DELTA, 1, 9.0, 0.0, 2), (DELTA, -1, 12.0, 0.0, 2)]
 
+    @pytest.mark.parametrize(
+        ("side", "price", "left"),
+        [(SELL, 12.0, [13.0]), (SELL, np.nan, []), (SELL, np.inf, []), (SELL, 10.0, [11.0, 12.0, 13.0])],
+    )
+    def test_what_a_clearing_of_asks_removes(self, path, side, price, left):
+        asks = [(hft.DEPTH | SELL, 0, ask, 1.0) for ask in (11.0, 12.0, 13.0)]
+        tape(path, (hft.DEPTH | BUY, 0, 9.0, 1.0), *asks, (hft.CLEAR | side, 1, price, 0.0))
+        removed = [row[2] for row in told(path) if row[3] == 0.0]
+        assert sorted({11.0, 12.0, 13.0} - set(removed)) == left
+        assert 9.0 not in removed
+
 
 BAD_ROWS = [
     (10 | BUY, "order by order"),

@@ -116,7 +116,7 @@ def _defect(found: _Found, columns: Columns) -> Defect:
         if found.numbers is not None:
             detail = f"{found.numbers[i]:,.6g} {found.unit}".strip()
         else:
-            detail = f"price {columns['price'][row]:g}, size {columns['size'][row]:g}"
+            detail = f"price {columns['price'][row]:.12g}, size {columns['size'][row]:.12g}"
         places.append(Place(row, int(columns["ts_local_ns"][row]), detail))
     return Defect(found.name, found.meaning, len(found.rows), places)
 
@@ -234,9 +234,7 @@ def _book(columns: Columns, limits: Limits) -> Iterator[_Found]:
         (bid - ask)[bid > ask],
         "",
     )
-    yield _Found(
-        "locked_book", "after this message best bid and ask are equal", states[bid == ask], bid[bid == ask]
-    )
+    yield _Found("locked_book", "after this message best bid and ask are equal", states[bid == ask])
     mid = (bid + ask) / 2
     moves = np.abs(np.diff(mid)) / mid[:-1] * _BPS
     jumped = np.flatnonzero(moves > limits.far_bps)

@@ -5,7 +5,7 @@ and for whom it counts. We keep the rows that arrive at the recorder (LOCAL): ro
 are the same events again, put into the venue's order. What came in one message is not in the format: rows
 of one sort that share both times are taken as one, unless an array `msg` beside `data` numbers them.
 
-source : hftbacktest 2.4, documentation "Data" and `types.py`
+source : hftbacktest 2.4, documentation "Data", `types.py` and `MarketDepth.clear_depth`
 May import model only. Next: `recording_file.py`.
 """
 
@@ -14,6 +14,7 @@ import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,8 @@ def _removals(
 ) -> list[tuple[int, int, float]]:
     """Return (row of the clearing, side, price) of every level that a clearing outside a snapshot removes.
 
-    A clearing removes a side's levels from the best to its price, all of them at price 0 or no number.
+    A clearing removes a side's levels from the best to its price; all of them when that is no finite number,
+    and all of both sides, whatever the price, when it has no side.
     """
     clearings = np.flatnonzero(piecewise & (tape.sort == CLEAR))
     if not len(clearings):
@@ -236,7 +238,8 @@ def _removals(
     ):
         if sort == CLEAR and not is_whole:
             for one in (side,) if side else (1, -1):
-                gone = sorted(at for at in levels[one] if not price > 0 or one * at >= one * price)
+                is_all = not side or not isfinite(price)
+                gone = sorted(at for at in levels[one] if is_all or one * at >= one * price)
                 found += [(row, one, at) for at in gone]
                 levels[one].difference_update(gone)
         elif sort in (DEPTH, SNAPSHOT, BBO):
