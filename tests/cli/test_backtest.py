@@ -148,7 +148,6 @@ def test_the_queue_model_is_part_of_the_run(backtest, queue):
     assert json.loads((folder / RUN_NAME).read_text())["config"]["simulation"]["queue"] == queue
 
 
-@pytest.mark.xfail(strict=True, reason="research/backtest.py does not hand simulation.queue_exponent on yet")
 def test_the_exponent_reaches_the_exchange(backtest, monkeypatch):
     from makerside.research import backtest as module
 

@@ -28,6 +28,8 @@ EXPECTED = {
     "backtest",
     "replay",
     "warmup",
+    "data check",
+    "data import",
     "data show",
     "data fit",
     "config show",

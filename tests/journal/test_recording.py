@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import make_engine, plain, run
-from makerside.journal.recording import COLUMNS, load_recording, merge
+from makerside.journal.recording import load_recording, merge
+from makerside.journal.recording_file import COLUMNS
 from makerside.model.errors import DataError
 from makerside.model.event import Flag, Kind
 

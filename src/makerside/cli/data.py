@@ -1,4 +1,6 @@
-"""`makerside data`: look at recordings, fit the synthetic market to one, measure the queue models."""
+"""`makerside data`: look at recordings, check and import them (`data_files.py`), fit the synthetic market
+to one, measure the queue models.
+"""
 
 import json
 from pathlib import Path
@@ -8,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from makerside.cli import data_files
 from makerside.cli.options import console, load_kernels, progress_bar
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ COMPARED_SEEDS = 4
 SYNTHETIC_HOURS = 4.0
 
 app = typer.Typer(help="Recordings and the synthetic market.", no_args_is_help=True)
+app.command("check")(data_files.check)
+app.command("import")(data_files.import_command)
 
 
 @app.command("show")

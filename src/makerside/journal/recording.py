@@ -1,9 +1,7 @@
 """Recordings: market data files become event rows, and their defects are handled and counted.
 
-Reads the Parquet schema of one row per price level or event, in arrival order: ts_exchange_ns,
-ts_local_ns (int64), kind (1 update, 2 snapshot, 3 trade, 4 best price), side (+1, -1, 0 unknown),
-price, size (float64), msg (rows of one number came in one message). Floats are turned into ticks and
-lots here, once, and anything that is not on a grid is an error with its row number.
+The file itself is read by `recording_file.py`. Floats are turned into ticks and lots here, once, and
+anything that is not on a grid is an error with its row number.
 
 May import model only. Next: `writer.py`, `reader.py`.
 """
@@ -18,21 +16,21 @@ from numpy.typing import NDArray
 
 from makerside.journal.folder import read_run
 from makerside.journal.reader import read_journal
+from makerside.journal.recording_file import (
+    KIND_TRADE,
+    Columns,
+    Table,
+    check_values,
+    last_rows,
+    read_instrument,
+    read_table,
+)
 from makerside.model.errors import DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
 from makerside.model.run import JOURNAL_NAME
 from makerside.model.units import MONEY_DECIMALS, NS_PER_MS
 
-COLUMNS = {
-    "ts_exchange_ns": "int64",
-    "ts_local_ns": "int64",
-    "kind": "int8",
-    "side": "int8",
-    "price": "double",
-    "size": "double",
-    "msg": "int32",
-}
 _MARKET_KINDS = (Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO, Kind.GAP)
 _KINDS = {1: Kind.DELTA, 2: Kind.SNAPSHOT, 3: Kind.TRADE, 4: Kind.BBO}
 _INVERSE = ("binance_coinm-",)  # venues whose sizes are contracts of USD: linear accounts would be wrong
@@ -42,12 +40,11 @@ _LATENCY_MIN_NS = 1 * NS_PER_MS  # what a recorder's clock is shifted to when it
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Numbers of a file that are to become integers. rows : their row numbers in the file"""
+    """Numbers of a file that are to become integers. table : tells the place of each in the file"""
 
-    path: Path
     name: str
     values: NDArray[np.float64]
-    rows: NDArray[np.int64]
+    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +69,46 @@ class Recording:
 def load_recording(path: Path, instrument: Instrument | None = None) -> Recording:
     """Return a Parquet recording as event rows.
 
-    instrument : its grid; inferred from the prices and sizes when not given
+    instrument : its grid; the one that the file names, else inferred from prices and sizes
     errors     : DataError that names the file, and the row or column where it is not as described
     """
-    columns = _read_columns(path)
-    _check_values(path, columns)
+    table = read_table(path)
+    check_values(table)
+    named = read_instrument(path) if instrument is None else None
+    if named is not None:
+        return recording_of(table, named.instrument, may_round=named.is_found)
+    return recording_of(table, instrument)
+
+
+def recording_of(table: Table, instrument: Instrument | None = None, may_round: bool = False) -> Recording:
+    """Return checked columns as event rows.
+
+    instrument : its grid; inferred when not given
+    may_round  : sizes beside the lot grid are rounded and counted, as on an inferred grid
+    errors     : DataError with the row of a number that is on no grid
+    """
+    path = table.path
     if path.name.startswith(_INVERSE):
         raise DataError(f"{path}: inverse contracts (sizes in USD, money in coins) are not supported")
-    is_inferred = instrument is None
     if instrument is None:
-        instrument = _infer_instrument(path, columns)
+        instrument, may_round = infer_instrument(table), True
     defects: dict[str, int] = {}
-    keep = _without_backlog(columns, defects)
-    columns = {name: values[keep] for name, values in columns.items()}
-    numbers = np.flatnonzero(keep)  # of the rows in the file
-    events = np.zeros(len(columns["kind"]), event_t)
+    table = table.take(~is_backlog(table.columns))
+    columns = table.columns
+    _count(defects, "backlog_trades_dropped", table.n_left_out)
+    events = np.zeros(len(table), event_t)
     events["ts_venue_ns"] = columns["ts_exchange_ns"]
     events["ts_local_ns"] = _corrected_clock(columns, defects)
-    prices = Column(path, "price", columns["price"], numbers)
-    sizes = Column(path, "size", columns["size"], numbers)
+    prices = Column("price", columns["price"], table)
+    sizes = Column("size", columns["size"], table)
     events["price_ticks"] = _to_steps(prices, instrument.tick_size, np.iinfo("i4").max)
-    events["size_lots"] = _to_lots(sizes, instrument.lot_size, is_inferred, defects)
+    events["size_lots"] = _to_lots(sizes, instrument.lot_size, may_round, defects)
     for number, kind in _KINDS.items():
         events["kind"][columns["kind"] == number] = kind
     flags = np.where(columns["side"] < 0, int(Flag.SELL), 0)
-    unknown = (columns["side"] == 0) & (columns["kind"] == 3)
+    unknown = (columns["side"] == 0) & (columns["kind"] == KIND_TRADE)
     flags[unknown] |= Flag.UNKNOWN_SIDE
-    last = np.append(columns["msg"][1:] != columns["msg"][:-1], True)
-    flags[last] |= Flag.LAST
+    flags[last_rows(columns)] |= Flag.LAST
     events["flags"] = flags
     _count(defects, "trades_without_side", int(unknown.sum()))
     return Recording(path, instrument, events, defects)
@@ -153,69 +162,20 @@ def _count(defects: dict[str, int], name: str, number: int) -> None:
         defects[name] = defects.get(name, 0) + number
 
 
-def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def infer_instrument(table: Table, tick: Decimal | None = None, lot: Decimal | None = None) -> Instrument:
+    """Return the instrument of a recording; venue and symbol from the file's name, `VENUE-SYMBOL-...`.
 
-    if not path.exists():
-        raise DataError(
-            f"{path}: there is no such file; a recording is a Parquet file with {', '.join(COLUMNS)}"
-        )
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({_first_line(error)})") from None
-    missing = [name for name in COLUMNS if name not in schema.names]
-    if missing:
-        raise DataError(f"{path}: column {missing[0]} is missing; a recording has {', '.join(COLUMNS)}")
-    for name, kind in COLUMNS.items():
-        if str(schema.field(name).type) != kind:
-            raise DataError(f"{path}: column {name} is {schema.field(name).type}; it must be {kind}")
-    try:
-        table = pq.read_table(path, columns=list(COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: the file is damaged ({_first_line(error)})") from None
-    if table.num_rows == 0:
-        raise DataError(f"{path}: the file has no rows")
-    for name in COLUMNS:
-        if table.column(name).null_count:
-            raise DataError(f"{path}: column {name} has empty values; every row needs all columns")
-    return {name: table.column(name).to_numpy() for name in COLUMNS}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _check_values(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    kind, side, price, size = (columns[name] for name in ("kind", "side", "price", "size"))
-    steps = np.diff(columns["ts_local_ns"])
-    emptied = (kind == 4) & (size == 0)
-    checks = (
-        (~np.isin(kind, list(_KINDS)), "kind is not 1, 2, 3 or 4"),
-        (~np.isin(side, (-1, 0, 1)), "side is not +1, -1 or 0"),
-        ((side == 0) & (kind != 3), "side 0 is allowed for trades only"),
-        (~np.isfinite(price) | ((price <= 0) & ~emptied), "price is not a positive number"),
-        (~np.isfinite(size) | (size < 0), "size is not a number of at least 0"),
-        ((kind == 3) & (size <= 0), "a trade has no size"),
-        (np.append(False, steps < 0), "ts_local_ns goes back; rows must be in order of arrival"),
-    )
-    for bad, what in checks:
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise DataError(
-                f"{path}: row {row}: {what} (kind {kind[row]}, price {price[row]}, size {size[row]})"
-            )
-    if not (price > 0).any():
-        raise DataError(f"{path}: no row has a price; money cannot be turned into lots")
-
-
-def _infer_instrument(path: Path, columns: dict[str, NDArray[Any]]) -> Instrument:
+    tick, lot : what is known of the grid; the rest is found in the numbers
+    errors    : DataError when they have too many decimals
+    """
+    path = table.path
     venue, _, rest = path.stem.partition("-")
     symbol = rest.split("-")[0] if rest else path.stem
-    tick = _grid(path, columns["price"], "price")
-    # Money is counted in 10^-8: a finer lot is made coarser, and sizes are rounded to it.
-    lot = max(_grid(path, columns["size"], "size"), Decimal(1).scaleb(-MONEY_DECIMALS) / tick)
+    if tick is None:
+        tick = _grid(path, table.columns["price"], "price")
+    if lot is None:
+        # Money is counted in 10^-8: a finer lot is made coarser, and sizes are rounded to it.
+        lot = max(_grid(path, table.columns["size"], "size"), Decimal(1).scaleb(-MONEY_DECIMALS) / tick)
     return Instrument(venue=venue, symbol=symbol, tick_size=tick, lot_size=lot)
 
 
@@ -242,7 +202,7 @@ def _to_steps(column: Column, step: Decimal, limit: int) -> NDArray[np.int64]:
     ):
         if bad.any():
             i = int(np.argmax(bad))
-            raise DataError(f"{column.path}: row {column.rows[i]}: {column.name} {values[i]} {what}")
+            raise DataError(f"{column.table.at(i)}: {column.name} {values[i]} {what}")
     return steps.astype(np.int64)
 
 
@@ -255,21 +215,20 @@ def _to_lots(column: Column, lot: Decimal, may_round: bool, defects: dict[str, i
     rounded = np.where((values > 0) & (rounded < 1), 1.0, rounded)
     off = np.abs(rounded * float(lot) - values) > 1e-9 * np.maximum(1.0, np.abs(values))
     _count(defects, "sizes_rounded", int(off.sum()))
-    return _to_steps(Column(column.path, column.name, rounded * float(lot), column.rows), lot, 1 << 53)
+    return _to_steps(Column(column.name, rounded * float(lot), column.table), lot, 1 << 53)
 
 
-def _without_backlog(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.bool_]:
-    """Drop trades that a venue sent on subscribing: they happened before the first row of the book."""
-    is_book = columns["kind"] != 3
-    keep = np.ones(len(is_book), bool)
-    if is_book.any():
-        first = columns["ts_exchange_ns"][is_book][0]
-        keep = is_book | (columns["ts_exchange_ns"] >= first)
-    _count(defects, "backlog_trades_dropped", int((~keep).sum()))
-    return keep
+def is_backlog(columns: Columns) -> NDArray[np.bool_]:
+    """Return which trades a venue sent on subscribing: they happened before the first row of the book."""
+    is_trade: NDArray[np.bool_] = columns["kind"] == KIND_TRADE
+    if is_trade.all():
+        return np.zeros(len(is_trade), bool)
+    first = columns["ts_exchange_ns"][~is_trade][0]
+    is_early: NDArray[np.bool_] = columns["ts_exchange_ns"] < first
+    return is_trade & is_early
 
 
-def _corrected_clock(columns: dict[str, NDArray[Any]], defects: dict[str, int]) -> NDArray[np.int64]:
+def _corrected_clock(columns: Columns, defects: dict[str, int]) -> NDArray[np.int64]:
     """Return local times, shifted when the recorder's clock ran before the venue's."""
     local: NDArray[np.int64] = columns["ts_local_ns"]
     shortest = int((local - columns["ts_exchange_ns"]).min())
