@@ -370,3 +370,10 @@ class TestFolders:
     @pytest.mark.parametrize("block", ["-1", "many"])
     def test_a_block_out_of_range(self, call, demo, block):
         says(call("replay", demo.folder, "--block", block), "--block")
+
+
+@pytest.mark.parametrize("option", [("--markets", "2"), ("--seed", "4")])
+def test_options_of_the_synthetic_market_do_not_go_with_a_recording(option, call, tmp_path):
+    done = call("demo", "--data", tmp_path / "any.parquet", *option)
+    assert done.code == 2
+    assert f"{option[0]}: is for the synthetic market" in done.err

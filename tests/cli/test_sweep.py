@@ -83,6 +83,8 @@ def test_its_report_opens(sweep, tmp_path):
         (("--grid", "levels=1,99"), "set 1 .*levels"),
         (("--random", "7"), "the grid has 6 sets, and 7 are asked for"),
         (("--data", "missing.parquet"), "missing.parquet"),
+        (("--set", "gamma_per_usd=1"), "is an axis of the grid as well"),
+        (("--out", "/proc/nothing/here"), "cannot be used for a sweep"),
     ],
 )
 def test_bad_input_is_told_in_one_message(arguments, words, sweep, tmp_path):
@@ -91,6 +93,13 @@ def test_bad_input_is_told_in_one_message(arguments, words, sweep, tmp_path):
     assert re.search(words, done.err.replace("\n", " "))
     assert "Traceback" not in done.err
     assert not (tmp_path / "sweep").exists()
+
+
+def test_one_symbol_is_not_traded_twice(call, recording, tmp_path):
+    for command in (("backtest",), ("sweep", *GRID)):
+        done = call(*command, "--data", recording, "--data", recording, "--out", tmp_path / "twice")
+        assert done.code == 2
+        assert "one file per symbol" in done.err.replace("\n", " ")
 
 
 def test_a_killed_sweep_is_resumed_to_the_same_results(call, tmp_path):

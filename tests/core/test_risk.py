@@ -344,3 +344,13 @@ def test_no_order_leaves_with_a_price_that_the_venue_refuses():
     feed(engine, touch(1_499_000, 1_502_000))
     script(engine, (BUY, 1_500_000, 100), (BUY, 1_499_901, 100))
     assert told(feed(engine, timer(START_NS))) == [("PLACE", "buy", 1_500_000, 100)]
+
+
+def test_a_passed_total_limit_does_not_keep_us_in_the_position():
+    """We hold 1,000 USD, the limit; the price rises: selling some is allowed, buying more is not."""
+    engine = make_engine({"risk.total_max_usd": 1_000, "risk.position_max_usd": 5_000})
+    feed(engine, statement(Kind.POSITION, START_NS, size=1_000, amount=1_000 * E8))
+    feed(engine, touch(10_990, 11_010))
+    script(engine, (BUY, 10_980, 100), (SELL, 11_020, 300))
+    actions = feed(engine, timer(START_NS + 1))
+    assert [(name, side) for name, side, *_ in told(actions)] == [("PLACE", "sell")]

@@ -4,6 +4,7 @@ Beside `test_client_life.py`, which loses sockets and answers.
 """
 
 import asyncio
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from exchange.test_client_life import (
     run_bot,
     truth_of,
 )
+from makerside.model.errors import VenueRefused
 from makerside.model.event import Flag, Kind, event_t, order_detail_t
 from makerside.model.order import OrderState
 from makerside.net.clock import Clock
+from makerside.runtime import live
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.client_fills import BEGIN_MS, HOLD_TRIES, OVERLAP_MS, FillBook
 from makerside.venues.hyperliquid.client_http import FILLS_PER_ANSWER
@@ -298,3 +301,68 @@ def test_an_order_that_rests_is_not_asked_for(tmp_path, monkeypatch):
         assert url_of(server) == shell.gateway.url
 
     run_bot(tmp_path, during)
+
+
+def test_doubts_last_until_their_orders_were_asked_for(tmp_path, monkeypatch):
+    """The venue lists what rests, and then refuses to tell of the one that is missing: it is asked again."""
+    hurry(monkeypatch)
+    monkeypatch.setattr(live, "RESOLVE_S_MAX", 0.2)
+    resolve, refused = HyperliquidClient.resolve, []
+
+    async def busy(self, orders):
+        if len(refused) < 3:
+            refused.append(len(orders))
+            raise VenueRefused("HTTP 429")
+        await resolve(self, orders)
+
+    async def during(shell, desk, server, client):
+        await quoted(shell)
+        monkeypatch.setattr(HyperliquidClient, "resolve", busy)
+        shell.gateway._lose_track()
+        await until(lambda: len(refused) == 3)
+        assert shell.gateway.has_doubts
+        await until(lambda: not shell.gateway.has_doubts)
+
+    run_bot(tmp_path, during)
+
+
+class LateVenue:
+    """A venue that takes its time to cancel: two orders rest, one leaves with each cancel after the first."""
+
+    def __init__(self, answers):
+        self.answers, self.n_cancels = list(answers), 0
+
+    async def account_state(self):
+        return SimpleNamespace(own_orders=["an order"])
+
+    async def cancel_leftovers(self, orders):
+        self.n_cancels += 1
+
+    async def recover_fills(self):
+        return True
+
+    async def open_order_count(self):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def release_fills(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("is_quiet", "answers", "left", "n_cancels"),
+    [
+        (True, [0], 0, 0),
+        (True, [2, 1, 0], 0, 2),  # the bot thought that nothing rests
+        (False, [2, VenueRefused("HTTP 429"), 0], 0, 3),
+        (True, [1, 1, 1, 1], 1, 3),
+        (True, [VenueRefused("no")] * 4, -1, 3),
+    ],
+)
+def test_what_is_left_at_the_end_is_cancelled_again(is_quiet, answers, left, n_cancels, monkeypatch):
+    monkeypatch.setattr(live, "LEFT_PAUSES_S", (0.0,) * 4)
+    venue = LateVenue(answers)
+    assert asyncio.run(live._count_left(venue, is_quiet)) == left
+    assert venue.n_cancels == n_cancels

@@ -165,3 +165,27 @@ def test_a_walk_by_hand():
 def test_too_little_to_cross_validate_is_said(shape, rng):
     with pytest.raises(ValueError, match=f"{shape[0]} periods of {shape[1]} trials"):
         overfitting(rng.standard_normal(shape))
+
+
+def test_trying_many_alike_is_not_easier_than_trying_one(rng):
+    for trials in (1.0, 1.01, 1.1, 1.3, 2.0):
+        assert luck_threshold(1.0, trials) >= 0.0
+    common = rng.standard_normal((500, 1))
+    alike = judge(np.repeat(common, 10, axis=1) + 1e-3 * rng.standard_normal((500, 10)))
+    assert alike.deflated <= judge(common).deflated + 0.02
+
+
+@pytest.mark.parametrize(("correlation", "trials"), [(0.0, 20), (0.5, 20), (0.8, 20), (0.8, 5)])
+def test_luck_passes_the_deflated_ratio_in_about_a_twentieth(correlation, trials):
+    """No skill, 300 worlds: what is printed as a probability is one, however alike the trials."""
+    rng = np.random.default_rng(3)
+    passed = 0
+    for _ in range(300):
+        common = rng.standard_normal((300, 1))
+        noise = rng.standard_normal((300, trials))
+        returns = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * noise
+        means, deviations = returns.mean(axis=0), returns.std(axis=0, ddof=1)
+        sharpes = means / deviations
+        threshold = luck_threshold(float(sharpes.std(ddof=1)), trials)
+        passed += probabilistic_sharpe(float(sharpes.max()), threshold, 300, 0.0, 3.0) >= 0.95
+    assert passed / 300 <= 0.075

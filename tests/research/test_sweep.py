@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import pytest
 from makerside.journal.reader import read_journal
 from makerside.journal.writer import JournalWriter
 from makerside.model.errors import ConfigError, UserError
-from makerside.model.event import event_t
+from makerside.model.event import Flag, Kind, event_t
 from makerside.research.backtest import Simulation, Tape, run_backtest, with_fees
 from makerside.research.facts import facts_of
 from makerside.research.grid import expand, parameter_sets, parse_grid
@@ -75,7 +76,7 @@ def backtest_of(config, recordings, folder):
 
 
 @pytest.mark.parametrize("index", [0, 5, 11])
-def test_a_trial_is_the_backtest_of_its_set(index, sets, trials, recordings, tmp_path):
+def test_a_trial_is_the_backtest_of_its_set(index, sets, market, trials, recordings, tmp_path):
     trial = trials[index]
     summary, engine = backtest_of(sets[index].config, recordings, tmp_path)
     assert trial.actions_sha256 == summary["actions_sha256"]
@@ -95,7 +96,8 @@ def test_a_trial_is_the_backtest_of_its_set(index, sets, trials, recordings, tmp
     for one in summary["markouts"]:
         if one["gross_bps"] is not None:
             assert trial.markouts[f"{one['horizon_s']:g}"] == pytest.approx(one["gross_bps"], abs=1e-4)
-    assert trial.equity_e8[-1] == equity_e8(engine)
+    assert trial.equity_e8[-1] == equity_e8(engine, market.mids_x2[-1].tolist())
+    assert trial.equity_e8[-1] == (10_000 + Decimal(figures["net"])) * 10**8 // 1
     assert trial.equity_e8[0] == 10_000 * 10**8
 
 
@@ -302,3 +304,36 @@ def test_a_refused_set_is_named():
 def test_a_front_has_no_point_that_another_beats():
     points = [(1.0, 1.0), (2.0, 2.0), (0.5, 3.0), (3.0, 2.0), (2.9, 2.5)]
     assert pareto(points) == [0, 3]
+
+
+def test_equity_is_told_while_the_book_is_empty(rng):
+    """The asks are gone at the end: what we hold is worth what it was when both sides were there."""
+    given = random_recording(rng, 6_000)
+    last = given.events[-1:].copy()
+    rows = np.concatenate([given.events, np.repeat(last, 400)])
+    asks = np.unique(given.events["price_ticks"][(given.events["flags"] & Flag.SELL) != 0])[:400]
+    tail = rows[len(given.events) :]
+    tail["kind"], tail["size_lots"], tail["flags"] = Kind.DELTA, 0, Flag.SELL | Flag.LAST
+    tail["price_ticks"] = np.resize(asks, len(tail))
+    tail["ts_local_ns"] += np.arange(1, len(tail) + 1) * 10**9
+    tail["ts_venue_ns"] = tail["ts_local_ns"]
+    (one,) = parameter_sets([{"strategy.levels": "2"}], None, [], BASE)
+    shared = share(Tape.of([replace(given, events=rows)], 0.0), one.config)
+    trial = run_trial(one.config, shared, 0, one.settings)
+    assert abs(trial.equity_e8 - 10_000 * 10**8).max() < 5_000 * 10**8
+    assert trial.equity_e8[-1] == (10_000 + Decimal(trial.figures["net"])) * 10**8 // 1
+
+
+def test_a_damaged_log_is_named_with_its_line(sets, market, tmp_path):
+    folder = tmp_path / "out"
+    run_sweep(sets, market, folder, 2)
+    lines = (folder / LOG_NAME).read_bytes().splitlines(keepends=True)
+    for bad in (b"nonsense\n", b'{"index": 1}\n', b"[]\n"):
+        (folder / LOG_NAME).write_bytes(b"".join([*lines[:3], bad, *lines[4:]]))
+        with pytest.raises(UserError, match="line 4 is no trial"):
+            run_sweep(sets, market, folder, 2)
+    (folder / PLAN_NAME).write_text("[]")
+    with pytest.raises(UserError, match="cannot be read"):
+        run_sweep(sets, market, folder, 2)
+    with pytest.raises(UserError, match="cannot be used for a sweep"):
+        run_sweep(sets, market, folder / LOG_NAME / "x", 2)

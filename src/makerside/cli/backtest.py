@@ -33,7 +33,6 @@ def backtest(
 ) -> None:
     """Run a strategy over recorded market data and write journal, summary and report."""
     from makerside.config.load import load
-    from makerside.journal.recording import load_recordings
     from makerside.research.backtest import with_fees
 
     chosen = strategy_setting(strategy, settings)
@@ -41,9 +40,7 @@ def backtest(
         chosen.append(f"simulation.queue={queue}")
     loaded = load(config, chosen)
     recordings = [
-        replace(one, instrument=with_fees(one.instrument, loaded.config))
-        for path in data
-        for one in load_recordings(path)
+        replace(one, instrument=with_fees(one.instrument, loaded.config)) for one in read_recordings(data)
     ]
     screen = console()
     for recording in recordings:
@@ -84,6 +81,23 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
         console().print("[yellow]interrupted: the results cover the part that was run[/]")
     write_timings(out, decision_ns=time_decisions(record, read_journal(out / JOURNAL_NAME)))
     write_results(out, orders_left=None)
+
+
+def read_recordings(paths: list[Path]) -> "list[Recording]":
+    """Return the recordings of all paths; UserError when a symbol is there twice: it would trade twice."""
+    from makerside.journal.recording import load_recordings
+    from makerside.model.errors import UserError
+
+    found: dict[str, Recording] = {}
+    for path in paths:
+        for recording in load_recordings(path):
+            symbol = recording.instrument.symbol
+            if symbol in found:
+                raise UserError(
+                    f"--data {path}: {symbol} is in {found[symbol].path} already; one file per symbol"
+                )
+            found[symbol] = recording
+    return list(found.values())
 
 
 def describe(recording: "Recording") -> str:

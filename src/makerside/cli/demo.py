@@ -57,10 +57,14 @@ def demo(
     from makerside.cli.results import write_results
     from makerside.cli.view import watch
     from makerside.config.load import load
+    from makerside.model.errors import UserError
     from makerside.runtime.demo import DemoOptions, run_demo
     from makerside.runtime.loop import run
     from makerside.runtime.simserver import LISTED
 
+    for name, is_given in (("--markets", markets != 1), ("--seed", seed != 1)):
+        if data and is_given:
+            raise UserError(f"{name}: is for the synthetic market; leave it out with --data")
     loaded = load(config, strategy_setting(strategy, settings), base=DEMO_BASE)
     screen = console()
     load_kernels(screen)

@@ -51,17 +51,18 @@ def sweep(
     config: ConfigOption = None,
 ) -> None:
     """Run every set of a grid over recorded data, on all cores; Ctrl-C and the same command again resume it."""
-    from makerside.cli.backtest import describe
-    from makerside.journal.recording import load_recordings
+    from makerside.cli.backtest import describe, read_recordings
     from makerside.research.backtest import Tape, with_fees
-    from makerside.research.grid import expand, parameter_sets, parse_grid
+    from makerside.research.grid import expand, parameter_sets, parse_grid, refuse_overlap
     from makerside.research.sweep import run_sweep
     from makerside.research.sweep_summary import sweep_facts
     from makerside.research.trial import share
 
-    sets = parameter_sets(expand(parse_grid(grid), random, seed), config, strategy_setting(strategy, settings))
+    axes, chosen = parse_grid(grid), strategy_setting(strategy, settings)
+    refuse_overlap(axes, chosen)
+    sets = parameter_sets(expand(axes, random, seed), config, chosen)
     first = sets[0].config
-    recordings = [one for path in data for one in load_recordings(path)]
+    recordings = read_recordings(data)
     screen = console()
     for recording in recordings:
         screen.print(describe(replace(recording, instrument=with_fees(recording.instrument, first))))

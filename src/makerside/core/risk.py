@@ -95,7 +95,10 @@ def check_order(
         return MIN_NOTIONAL
     if notional > trader["order_notional_max_e8"]:
         return ORDER_NOTIONAL
-    worst = notional_e8(price_ticks, max(0, _worst_after(position, side, size_lots)), unit)
+    worst_lots = max(0, _worst_after(position, side, size_lots))
+    if worst_lots <= worst_case_lots(position):
+        return APPROVED  # it takes risk away, or adds none: a limit that was passed must not keep us there
+    worst = notional_e8(price_ticks, worst_lots, unit)
     if worst + total_worst_case_e8(account, leg["position"]) > account["total_notional_max_e8"]:
         return TOTAL_NOTIONAL
     return APPROVED

@@ -1,6 +1,5 @@
 """Parameter sets of a sweep: from `key=a,b,c` texts to configurations."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +47,14 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list[str]]:
             raise ConfigError(f"--grid {text}: {key} is one for all sets; use --set, one sweep for each value")
         grid[key] = chosen
     return grid
+
+
+def refuse_overlap(grid: dict[str, list[str]], settings: Sequence[str]) -> None:
+    """Raise ConfigError when a setting is given both as an axis of the grid and for all sets."""
+    for text in settings:
+        key = text.partition("=")[0].strip()
+        if (key if "." in key else f"strategy.{key}") in grid:
+            raise ConfigError(f"--set {text}: is an axis of the grid as well; leave one of them out")
 
 
 def expand(grid: dict[str, list[str]], n_random: int | None, seed: int) -> list[dict[str, str]]:
@@ -101,9 +108,3 @@ def parameter_sets(
             raise ConfigError(f"set {index} ({', '.join(own)}): {error}") from None
         found.append(ParameterSet(index, combination, config))
     return found
-
-
-def pairwise_keys(sets: Sequence[ParameterSet]) -> list[tuple[str, str]]:
-    """Return all pairs of keys that vary, in the order of the grid."""
-    keys = [key for key in sets[0].settings if len({one.settings[key] for one in sets}) > 1]
-    return list(itertools.combinations(keys, 2))

@@ -91,7 +91,8 @@ def luck_threshold(sharpe_deviation: float, trials: float) -> float:
         return 0.0
     near = _NORMAL.inv_cdf(1.0 - 1.0 / trials)
     far = _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
-    return sharpe_deviation * ((1.0 - EULER_GAMMA) * near + EULER_GAMMA * far)
+    # The approximation is made for many trials: below about 1.3 it would call luck negative.
+    return max(0.0, sharpe_deviation * ((1.0 - EULER_GAMMA) * near + EULER_GAMMA * far))
 
 
 def track_record_min(
@@ -139,7 +140,6 @@ def overfitting(returns: NDArray[np.float64], blocks: int = BLOCKS) -> Overfitti
         )
     size = periods // blocks
     parts = returns[periods - size * blocks :].reshape(blocks, size, trials)
-    # Centred on the whole: sums of squares then do not cancel.
     sums, squares = parts.sum(axis=1), (parts * parts).sum(axis=1)
     half = size * blocks // 2
     choices = np.array(list(itertools.combinations(range(blocks), blocks // 2)))
@@ -186,7 +186,9 @@ def judge(returns: NDArray[np.float64]) -> Verdict:
     sharpe = float(sharpes[best])
     skew, kurtosis = moments(returns[:, best])
     effective = effective_trials(returns)
-    threshold = luck_threshold(float(sharpes.std(ddof=1)), effective) if trials > 1 else 0.0
+    # All trials count, although many are alike: what they have in common is missing in their deviation
+    # already, and would be taken off twice with the number of independent ones.
+    threshold = luck_threshold(float(sharpes.std(ddof=1)), trials) if trials > 1 else 0.0
     deflated = probabilistic_sharpe(sharpe, threshold, periods, skew, kurtosis)
     found = overfitting(returns) if trials > 1 and periods >= 2 * BLOCKS else None
     verdict = Verdict(
@@ -212,7 +214,7 @@ def _with_reasons(verdict: Verdict) -> Verdict:
         reasons.append("no trial made money")
     elif not verdict.deflated >= CONFIDENCE:
         reasons.append(
-            f"the best is better than the luck of {verdict.trials_effective:.0f} independent trials"
+            f"the best is better than the luck of {verdict.trials} trials"
             f" with a probability of {verdict.deflated:.2f}, not {CONFIDENCE}"
         )
     if verdict.overfitting is not None and verdict.overfitting.probability > PBO_MAX:

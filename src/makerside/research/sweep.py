@@ -54,7 +54,10 @@ def open_folder(folder: Path, plan: dict[str, Any]) -> list[Trial]:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; --out takes a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be used for a sweep ({error.strerror})") from None
     strangers = sorted(
         child.name for child in folder.iterdir() if child.name.removesuffix(".part") not in OWN_FILES
     )
@@ -68,7 +71,9 @@ def open_folder(folder: Path, plan: dict[str, Any]) -> list[Trial]:
     try:
         before = json.loads(path.read_text())
     except ValueError:
-        raise UserError(f"{path}: cannot be read; delete the folder or choose another") from None
+        before = None
+    if not isinstance(before, dict):
+        raise UserError(f"{path}: cannot be read; delete the folder or choose another")
     for key, value in plan.items():
         if before.get(key) != value:
             raise UserError(
@@ -86,7 +91,15 @@ def read_log(path: Path) -> list[Trial]:
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
         os.truncate(path, whole)
-    return [Trial.from_dict(json.loads(line)) for line in data[:whole].splitlines()]
+    trials = []
+    for number, line in enumerate(data[:whole].splitlines(), 1):
+        try:
+            trials.append(Trial.from_dict(json.loads(line)))
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{path}: line {number} is no trial; delete the line or the folder, and run it again"
+            ) from None
+    return trials
 
 
 def run_sweep(

@@ -110,8 +110,8 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     lines += [f"Because {reason}." for reason in verdict.reasons]
     if np.isfinite(verdict.deflated):
         lines.append(
-            f"Probability that the best is better than luck among {verdict.trials} trials, worth "
-            f"{verdict.trials_effective:.1f} independent ones: {verdict.deflated:.3f}."
+            f"Probability that the best is better than luck among {verdict.trials} trials: "
+            f"{verdict.deflated:.3f}. They are as unlike as {verdict.trials_effective:.1f} independent ones."
         )
     if verdict.overfitting is not None:
         lines.append(

@@ -40,12 +40,14 @@ class SharedMarket:
 
     trace      : (k,) trace_t, the market without us whenever its touch changed
     sample_ns  : (m,) int64, equally spaced local times at which equity is looked at; the last is the end
+    mids_x2    : (m, symbols) int64, bid + ask last seen whole then, 0 before the first; the last are the tape's
     sha256     : of the tape
     """
 
     tape: Tape
     trace: NDArray[Any]
     sample_ns: NDArray[np.int64]
+    mids_x2: NDArray[np.int64]
     sha256: str
 
     @property
@@ -101,7 +103,20 @@ def share(tape: Tape, config: Config) -> SharedMarket:
     start_ns, end_ns = tape.start_ns, int(events["ts_local_ns"][-1])
     step_ns = max(1, (end_ns - start_ns) // samples)
     sample_ns = start_ns + step_ns * np.arange(samples + 1, dtype=np.int64)
-    return SharedMarket(tape, out[:n].copy(), sample_ns, hashlib.sha256(events.tobytes()).hexdigest())
+    seen = out[:n].copy()
+    mids_x2 = np.column_stack([_mids_at(seen, i, sample_ns) for i in range(len(tape.instruments))])
+    return SharedMarket(tape, seen, sample_ns, mids_x2, hashlib.sha256(events.tobytes()).hexdigest())
+
+
+def _mids_at(trace: NDArray[Any], instrument: int, times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return bid + ask as last seen at some times; at the last of them, what was seen last of all."""
+    rows = trace[trace["instrument"] == instrument]
+    found = np.zeros(len(times_ns), np.int64)
+    last = np.searchsorted(rows["ts_local_ns"], times_ns, side="right") - 1
+    if len(rows):
+        last[-1] = len(rows) - 1
+        found = np.where(last >= 0, (rows["bid_ticks"] + rows["ask_ticks"])[last], 0)
+    return found
 
 
 def run_trial(
@@ -118,13 +133,13 @@ def run_trial(
     block = np.zeros(simulation.reserve + LEAN_ROWS, event_t)
     parts: list[NDArray[Any]] = []
     equity: list[int] = []
-    for ts_ns in market.sample_ns.tolist():
+    for ts_ns, mids_x2 in zip(market.sample_ns.tolist(), market.mids_x2.tolist(), strict=True):
         _advance(simulation, block, parts, ts_ns)
-        equity.append(equity_e8(simulation.engine))
+        equity.append(equity_e8(simulation.engine, mids_x2))
         if stop is not None and stop.is_set():
             raise Stopped
     _advance(simulation, block, parts, NEVER_NS)
-    equity[-1] = equity_e8(simulation.engine)
+    equity[-1] = equity_e8(simulation.engine, market.mids_x2[-1].tolist())
     rows = np.concatenate(parts) if parts else np.zeros(0, event_t)
     journal = Journal(rows, heads(rows))
     engine = simulation.engine
@@ -152,17 +167,19 @@ def _advance(simulation: Simulation, block: NDArray[Any], parts: list[NDArray[An
             return
 
 
-def equity_e8(engine: Engine) -> int:
-    """Return cash and unrealised PnL at the mid, rounded down to 10^-8."""
+def equity_e8(engine: Engine, mids_x2: list[int]) -> int:
+    """Return cash and unrealised PnL, rounded down to 10^-8.
+
+    mids_x2 : bid + ask of each symbol when both sides were there last: the book may be empty now
+    """
     account = engine.accounts[0]
     total_x2 = 2 * int(account["cash_e8"])
     for i in range(len(engine.instruments)):
-        position, market = account["positions"][i], engine.markets[i]
+        position = account["positions"][i]
         held, cost = int(position["position_lots"]), int(position["cost_e8"])
         if held == 0:
             continue
-        mid_x2 = int(market["bid_ticks"]) + int(market["ask_ticks"])
-        value_x2 = held * mid_x2 * int(position["unit_value_e8"])
+        value_x2 = held * mids_x2[i] * int(position["unit_value_e8"])
         total_x2 += value_x2 - 2 * cost if held > 0 else value_x2 + 2 * cost
     return total_x2 // 2
 

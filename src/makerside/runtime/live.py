@@ -210,8 +210,9 @@ async def _wind_up(client: HyperliquidClient, shell: Shell) -> int:
 async def _count_left(client: HyperliquidClient, is_quiet: bool) -> int:
     """Return how many orders the venue still has, -1 when it does not say; cancel them when the bot could not.
 
-    A venue that is busy, or counts our requests, is asked again: what is left must be known.
+    A venue that is busy, or counts our requests, is asked again, and what still rests is cancelled again.
     """
+    left = -1
     try:
         for pause_s in LEFT_PAUSES_S:
             try:
@@ -219,11 +220,14 @@ async def _count_left(client: HyperliquidClient, is_quiet: bool) -> int:
                     state = await client.account_state()
                     await client.cancel_leftovers(state.own_orders)
                 await client.recover_fills()
-                return await client.open_order_count()
+                left = await client.open_order_count()
             except VenueError as error:
                 log.error("live.left_unknown", error=str(error), again_s=pause_s)
-                await asyncio.sleep(pause_s)
-        return -1
+            if left == 0:
+                break
+            is_quiet = False  # something rests that the bot did not know of
+            await asyncio.sleep(pause_s)
+        return left
     finally:
         client.release_fills()
 
@@ -238,7 +242,9 @@ async def _resolve(client: HyperliquidClient, shell: Shell) -> None:
         await asyncio.sleep(pause_s)
         client.forget_expired()
         try:
+            n_doubts = client.n_doubts
             await client.resolve(await _questionable(client, shell))
+            client.settle_doubts(n_doubts)
             pause_s = RESOLVE_S
         except VenueError as error:
             pause_s = min(RESOLVE_S_MAX, 2.0 * pause_s)

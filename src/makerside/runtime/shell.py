@@ -7,8 +7,9 @@ rows like everything else.
 """
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from makerside.net.clock import Clock, stopwatch_ns
 
 TIMER_S_MIN = 0.004  # at high speeds timers come this often on the wall, at most
 STOP_DEADLINE_S = 8.0
-TIMINGS_KEPT = 1_000_000
+TIMINGS_KEPT = 100_000  # the last ones
 LEVELS_SHOWN = 5
 FILLS_SHOWN = 8
 
@@ -80,7 +81,7 @@ class Shell:
         self.journal = journal
         self.clock = clock
         self.gateway = gateway
-        self.decision_ns: list[int] = []
+        self.decision_ns: deque[int] = deque(maxlen=TIMINGS_KEPT)
         self.n_actions = 0
         self.on_market_rows: Callable[[Rows], None] | None = None  # a paper exchange looks at the market here
         self._last_ns = 0
@@ -102,8 +103,7 @@ class Shell:
         started = stopwatch_ns()
         actions = self.engine.step(rows)
         taken = stopwatch_ns() - started
-        if len(self.decision_ns) < TIMINGS_KEPT:
-            self.decision_ns.append(taken)
+        self.decision_ns.append(taken)
         if len(actions):
             self.n_actions += len(actions)
             self.journal.append(action_rows(actions))
@@ -198,7 +198,7 @@ class Shell:
                     ),
                 )
             )
-        recent = np.asarray(self.decision_ns[-2_000:] or [0])
+        recent = np.asarray(_last(self.decision_ns, 2_000) or [0])
         p50, p99 = np.percentile(recent, (50, 99))
         return ShellStatistics(
             now_ns=self._last_ns,
@@ -209,8 +209,13 @@ class Shell:
             fills=tuple(self._fills),
             decision_p50_ns=int(p50),
             decision_p99_ns=int(p99),
-            wire_p50_ns=int(np.median(getattr(self.gateway, "wire_ns", [])[-500:] or [0])),
+            wire_p50_ns=int(np.median(_last(getattr(self.gateway, "wire_ns", ()), 500) or [0])),
         )
+
+
+def _last(values: Collection[int], n: int) -> list[int]:
+    """Return the last values of a collection that has no slices."""
+    return list(itertools.islice(values, max(0, len(values) - n), None))
 
 
 def _levels(book: Any, side: int) -> tuple[tuple[int, int], ...]:

@@ -86,7 +86,7 @@ def parse_fund(text: str) -> tuple[str, Decimal]:
 def listed_instrument(symbol: str, venue_id: int, rules: Rules) -> Instrument:
     """Return an instrument of the synthetic market."""
     if symbol not in LISTED:
-        raise ConfigError(f"--symbols {symbol}: the synthetic market lists {', '.join(LISTED)}")
+        raise ConfigError(f"symbol {symbol}: the synthetic market lists {', '.join(LISTED)}")
     decimals, leverage, _ = LISTED[symbol]
     return make_instrument(symbol, decimals, leverage, venue_id, rules)
 

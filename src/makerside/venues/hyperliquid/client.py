@@ -11,6 +11,7 @@ sends no snapshot (venue file, section 4.6). Next: `client_http.py`, `client_sta
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -29,7 +30,7 @@ from makerside.venues.hyperliquid import wire_info as ask
 from makerside.venues.hyperliquid.client_fills import FillBook
 from makerside.venues.hyperliquid.client_http import HyperliquidHttp, batched
 from makerside.venues.hyperliquid.client_state import AccountState, order_update
-from makerside.venues.hyperliquid.cloid import cloid_text, identity_of
+from makerside.venues.hyperliquid.cloid import cloid_text
 from makerside.venues.hyperliquid.codec import to_json
 from makerside.venues.hyperliquid.meta import Universe
 from makerside.venues.hyperliquid.posts import PostKind, SentOrder, sent_order
@@ -54,6 +55,7 @@ PING_S = 20.0  # the venue closes after 60 s of silence on our side
 SILENT_BOOK_NS = 5 * NS_PER_S
 EXPIRY_MARGIN_MS = 2_000  # block time may lag behind the wall
 CATCH_UP_RETRY_S = 1.0
+TIMINGS_KEPT = 100_000
 # The kind of a frame's first row as a byte of the buffer: a field of a record takes a microsecond.
 assert event_t.fields
 _KIND_AT = int(event_t.fields["kind"][1])
@@ -83,8 +85,9 @@ class HyperliquidClient(HyperliquidHttp):
         self.rows: NDArray[Any] = np.frombuffer(self.buffer, event_t)
         self.on_rows: Callable[[int], None] = lambda n: None
         self.received_ns = 0  # stopwatch at the arrival of the frame that is being handled
-        self.wire_ns: list[int] = []
-        self.has_doubts = False  # orders of ours may have ended unheard
+        self.wire_ns: deque[int] = deque(maxlen=TIMINGS_KEPT)
+        self.n_doubts = 0  # how often orders of ours may have ended unheard
+        self._n_settled = 0
         self._link = WebSocketLink("ws" + self.url[4:] + "/ws", self)
         self._session: Session | None = None
         self._post_id = 0
@@ -166,6 +169,15 @@ class HyperliquidClient(HyperliquidHttp):
         return self._error is not None
 
     @property
+    def has_doubts(self) -> bool:
+        """Whether orders of ours may have ended unheard."""
+        return self.n_doubts > self._n_settled
+
+    def settle_doubts(self, n_doubts: int) -> None:
+        """Have no more doubts, but for those that came after `n_doubts` was looked at."""
+        self._n_settled = n_doubts
+
+    @property
     def is_up(self) -> bool:
         """Whether the socket is connected."""
         return self._link.is_up
@@ -233,7 +245,7 @@ class HyperliquidClient(HyperliquidHttp):
     def _lose_track(self) -> None:
         """From now on the stream may have kept something from us, until we have asked."""
         self._fills.lose_track()
-        self.has_doubts = bool(self.user)
+        self.n_doubts += bool(self.user)
 
     def _emit_connection(self, kind: Kind) -> None:
         self.rows[:1] = 0
@@ -385,13 +397,3 @@ class HyperliquidClient(HyperliquidHttp):
         """Drop expiry times that no query will need any more."""
         horizon = wall_ms() - 60_000
         self._expiry_ms = {identity: ms for identity, ms in self._expiry_ms.items() if ms > horizon}
-
-    async def open_identities(self) -> set[int]:
-        """Return the client order ids of our orders that rest at the venue, and have no more doubts."""
-        self.has_doubts = False
-        try:
-            orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
-        except VenueError:
-            self.has_doubts = True
-            raise
-        return {identity_of(order.cloid) for order in orders}

@@ -116,6 +116,11 @@ class HyperliquidHttp:
             since_ms = newest_ms
         return list(found.values())
 
+    async def open_identities(self) -> set[int]:
+        """Return the client order ids of our orders that rest at the venue."""
+        orders = await self.ask(ask.OpenOrdersRequest(user=self.user, dex=""))
+        return {identity_of(order.cloid) for order in orders}
+
     async def open_order_count(self) -> int:
         """Return how many orders of the account rest on the followed symbols."""
         symbols = {instrument.symbol for instrument in self.instruments}
