@@ -134,7 +134,7 @@ def _listed(symbol: "str | None") -> "Instrument | None":
     from makerside.runtime.simserver import listed_instrument
     from makerside.venues.hyperliquid.rules import rules_at
 
-    return listed_instrument(symbol, 0, rules_at(datetime.now(UTC).date())) if symbol else None
+    return listed_instrument(symbol, 0, rules_at(datetime.now(UTC).date()), "--symbol") if symbol else None
 
 
 def _print_comparison(recording: "Recording", target: "Instrument | None", model: "MarketModel") -> None:

@@ -83,10 +83,10 @@ def parse_fund(text: str) -> tuple[str, Decimal]:
     return address.lower(), usd
 
 
-def listed_instrument(symbol: str, venue_id: int, rules: Rules) -> Instrument:
-    """Return an instrument of the synthetic market."""
+def listed_instrument(symbol: str, venue_id: int, rules: Rules, option: str = "--symbols") -> Instrument:
+    """Return an instrument of the synthetic market. option : where the symbol was given, for the error"""
     if symbol not in LISTED:
-        raise ConfigError(f"symbol {symbol}: the synthetic market lists {', '.join(LISTED)}")
+        raise ConfigError(f"{option} {symbol}: the synthetic market lists {', '.join(LISTED)}")
     decimals, leverage, _ = LISTED[symbol]
     return make_instrument(symbol, decimals, leverage, venue_id, rules)
 
