@@ -23,6 +23,11 @@ COMPARED_MINUTES = 30
 COMPARED_SEEDS = 4
 SYNTHETIC_HOURS = 4.0
 
+SymbolOption = Annotated[
+    str | None,
+    typer.Option("--symbol", help="Put the recording on this symbol's Hyperliquid price grid first."),
+]
+
 app = typer.Typer(help="Recordings and the synthetic market.", no_args_is_help=True)
 app.command("check")(data_files.check)
 app.command("import")(data_files.import_command)
@@ -57,10 +62,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="JSON file for the fitted model.")] = Path(
         "out/market_model.json"
     ),
-    symbol: Annotated[
-        str | None,
-        typer.Option("--symbol", help="Put the recording on this symbol's Hyperliquid price grid first."),
-    ] = None,
+    symbol: SymbolOption = None,
 ) -> None:
     """Fit the synthetic market's order flow to a recording, and show both side by side."""
     from makerside.journal.recording import load_recording
@@ -97,10 +99,7 @@ def compare_command(
     model_name: Annotated[
         str, typer.Option("--model", help="A packaged model, or a JSON file of `fit`.")
     ] = "btc",
-    symbol: Annotated[
-        str | None,
-        typer.Option("--symbol", help="Put the recording on this symbol's Hyperliquid price grid first."),
-    ] = None,
+    symbol: SymbolOption = None,
 ) -> None:
     """Show a recording's market, and what the demo's quotes meet in it, next to the synthetic market's."""
     from makerside.journal.recording import load_recording

@@ -16,8 +16,6 @@ TIMINGS_NAME = "timings.npz"
 SUMMARY_NAME = "summary.json"
 REPORT_NAME = "report.html"
 
-MODES = ("backtest", "demo", "paper", "live", "record")
-
 trace_t = row_type(
     [
         ("ts_local_ns", "i8"),

@@ -9,7 +9,6 @@ from decimal import Decimal, InvalidOperation
 
 from makerside.model.errors import DataError
 
-NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NEVER_NS = 1 << 62  # later than any time: the year 2116, in nanoseconds since 1970

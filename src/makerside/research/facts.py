@@ -65,6 +65,11 @@ class Money:
     inventory: Decimal
     volume: Decimal
 
+    @classmethod
+    def sum(cls, parts: "list[Money]") -> "Money":
+        """Return the PnL of several instruments together."""
+        return cls(*(sum((getattr(one, name) for one in parts), Decimal(0)) for name in cls.__slots__))
+
     @property
     def net(self) -> Decimal:
         """Everything together."""

@@ -37,7 +37,7 @@ def summarize(
     rows, heads = journal.rows, journal.is_head
     kinds = rows["kind"][heads]
     actions = journal.actions
-    total = _sum(facts.money)
+    total = Money.sum(facts.money)
     traders = engine.traders
     duration_ns = int(rows["ts_local_ns"][-1] - rows["ts_local_ns"][0]) if len(rows) else 0
     return {
@@ -72,10 +72,6 @@ def summarize(
         "parity": parity,
         "actions_sha256": actions_sha256(actions),
     }
-
-
-def _sum(money: list[Money]) -> Money:
-    return Money(*(sum((getattr(one, name) for one in money), Decimal(0)) for name in Money.__slots__))
 
 
 def _money_texts(money: Money) -> dict[str, Any]:

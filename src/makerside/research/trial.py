@@ -9,7 +9,6 @@ the bot sees it, is read by any number of threads at once: the loop does not hol
 import hashlib
 import threading
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -186,7 +185,7 @@ def equity_e8(engine: Engine, mids_x2: list[int]) -> int:
 
 def _figures(engine: Engine, fills: NDArray[Any], money: list[Money]) -> dict[str, int | str]:
     traders = engine.traders
-    total = Money(*(sum((getattr(one, name) for one in money), Decimal(0)) for name in Money.__slots__))
+    total = Money.sum(money)
     texts = {name: f"{getattr(total, name):f}" for name in Money.__slots__}
     return {
         "decisions": int(traders["n_decisions"].sum()),

@@ -9,7 +9,7 @@ rows like everything else.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Reversible
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -213,9 +213,9 @@ class Shell:
         )
 
 
-def _last(values: Collection[int], n: int) -> list[int]:
-    """Return the last values of a collection that has no slices."""
-    return list(itertools.islice(values, max(0, len(values) - n), None))
+def _last(values: Reversible[int], n: int) -> list[int]:
+    """Return the last values, newest first; there may be many, and this runs between frames."""
+    return list(itertools.islice(reversed(values), n))
 
 
 def _levels(book: Any, side: int) -> tuple[tuple[int, int], ...]:

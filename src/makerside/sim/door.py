@@ -12,7 +12,6 @@ from makerside.model.layout import row_type
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.units import ASK, BID
 from makerside.sim.exchange import (
-    best_opposite,
     cancel_order,
     house_end_message,
     house_row,
@@ -93,12 +92,6 @@ def place(
 def cancel(exchanges: Record, index: int, ts_ns: int, client: int, order_id: int) -> bool:
     """Cancel an order; returns whether it rested."""
     return cancel_order(exchanges[index], ts_ns, client, order_id)
-
-
-@kernel(types.int64(records(exchange_t), _I, _I))
-def take_price(exchanges: Record, index: int, side: int) -> int:
-    """Return the best price that an order of `side` could take, NO_ASK or NO_BID when there is none."""
-    return best_opposite(exchanges[index], side)
 
 
 @kernel
