@@ -1,9 +1,9 @@
 """Realised variance with and without jumps: bipower variation, and a test for jumps (formulas d-7).
 
-    RV = sum r^2                                what the price has varied, jumps included
-    BV = (pi/2) sum |r_t| |r_t-1|               integrated variance: a jump meets a small neighbour and hardly counts
-    TQ = n mu^-3 sum (|r_t| |r_t-1| |r_t-2|)^(4/3)          integrated quarticity, mu = E|Z|^(4/3)
-    z  = (1 - BV/RV) / sqrt((pi^2/4 + pi - 5) max(1, TQ/BV^2) / n)          standard normal without jumps
+    RV = sum r^2                                      what the price has varied, jumps included
+    BV = (pi/2) sum |r_t| |r_t-1|                     without them: a jump's neighbours are small
+    TQ = n mu^-3 sum (|r_t| |r_t-1| |r_t-2|)^(4/3)    integrated quarticity, mu = E|Z|^(4/3)
+    z  = (1 - BV/RV) / sqrt((pi^2/4 + pi - 5) max(1, TQ/BV^2) / n)    standard normal without jumps
 
 Sums of adjacent returns have n - 1 and n - 2 terms: they are scaled by n / (n - 1) and n / (n - 2).
 

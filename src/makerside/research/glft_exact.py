@@ -1,9 +1,10 @@
-"""Optimal quotes under an inventory bound, exactly: the linear ODE system of Gueant, Lehalle and Fernandez-Tapia.
+"""Optimal quotes under an inventory bound, exactly: the ODE system of Gueant, Lehalle and Fernandez-Tapia.
 
-With CARA utility, quotes of one unit, |q| <= Q and alpha = k gamma sigma^2 / 2, eta = A (1 + gamma/k)^-(1 + k/gamma):
+With CARA utility, quotes of one unit, |q| <= Q, alpha = k gamma sigma^2 / 2 and
+eta = A (1 + gamma/k)^-(1 + k/gamma):
 
     v_q' = alpha q^2 v_q - eta (v_q-1 + v_q+1),    v_q(T) = 1,    neighbours beyond the bound are 0
-    bid depth  delta_b(q) = ln(v_q / v_q+1) / k + ln(1 + gamma/k) / gamma,    ask depth  delta_a(q) = delta_b(-q)
+    bid depth  delta_b(q) = ln(v_q / v_q+1) / k + ln(1 + gamma/k) / gamma,    ask depth  delta_b(-q)
 
 Far from T, v tends to the ground state of a symmetric tridiagonal matrix. Its components fall like a normal
 density and underflow; their ratios do not, and obey a continued fraction from the bound inwards:

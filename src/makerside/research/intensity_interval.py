@@ -83,7 +83,8 @@ def _cost_of_memory(flow: Any) -> float:
     n = int(flow["n_windows"])
     if 1.0 - keep < 1e-12:
         return 1.0
-    return (1.0 + keep**n) / (1.0 + keep)
+    cost: float = (1.0 + keep**n) / (1.0 + keep)
+    return cost
 
 
 def _fit(

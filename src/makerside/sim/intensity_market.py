@@ -28,7 +28,7 @@ from makerside.model.desk import desk_t
 from makerside.model.event import Flag, Kind, account_detail_t, event_t, order_detail_t
 from makerside.model.layout import row_type
 from makerside.model.market import market_t
-from makerside.model.trader import trader_t
+from makerside.model.trader import REFUSALS_CAPACITY, trader_t
 from makerside.model.units import BUY, NS_PER_S, SELL
 from makerside.sim.random import random_t, uniform
 
@@ -69,6 +69,7 @@ intensity_market_t = row_type(
         ("n_fills", "i8"),  # also the last trade id
         ("n_bound", "i8"),  # orders at the most aggressive price that the touch allows
         ("n_beyond", "i8"),  # orders beyond the mid
+        ("n_refused", "i8"),  # quotes that risk or pacing held back
         ("n_strange", "i8"),  # cancels of orders that did not rest
         ("n_resting", "i8"),
         ("resting", resting_t, (RESTING_CAPACITY,)),
@@ -231,11 +232,13 @@ def _quoted_ticks(house: Record) -> int:
 
 
 @kernel
-def _close_path(house: Record, account: Record, path: Record) -> None:
+def _close_path(house: Record, account: Record, trader: Record, path: Record) -> None:
     """Write what the path came to, by the account's own ledger at the last mid."""
     position = account["positions"][0]
     path["position_lots"] = position["position_lots"]
     path["profit_e8"] = account["cash_e8"] - house["cash_e8"] + unrealized_e8(position, house["mid_ticks"])
+    for reason in range(REFUSALS_CAPACITY):
+        house["n_refused"] += trader["refusals"][reason]
 
 
 @kernel(
@@ -310,4 +313,4 @@ def run_paths(
         step(inbox[:used], markets, accounts, traders, desks)
         path["n_fills"] += house["n_fills"]
         path["spread_ticks"] = spread_ticks / n_quoted if n_quoted > 0 else 0.0
-        _close_path(house, accounts[0], path)
+        _close_path(house, accounts[0], traders[0], path)
