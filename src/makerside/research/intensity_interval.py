@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.core.estimators.intensity import HITS_NEEDED, POINTS_NEEDED, ROUNDING, SHARE_MAX
+from makerside.core.estimators.intensity import (
+    HITS_NEEDED,
+    K_MIN_PER_BUCKET,
+    POINTS_NEEDED,
+    ROUNDING,
+    SHARE_MAX,
+)
 from makerside.model.units import NS_PER_S
 
 NUDGE = 1e-4  # of a count, for the derivative
@@ -49,7 +55,7 @@ def intensity_interval(flow: Any, step_ticks: int = 1) -> IntensityInterval | No
         return None
     nudges = NUDGE * np.diag(hits + 1.0)
     found = _fit(np.vstack([hits, hits + nudges, hits - nudges]), windows, window_s, distances, used)
-    if not found[0, 1] > 0.0:
+    if not found[0, 1] * float(flow["bucket_ticks"]) >= K_MIN_PER_BUCKET:
         return None
     up, down = found[1 : 1 + len(hits)], found[1 + len(hits) :]
     slopes = (up - down) / (2.0 * np.diag(nudges))[:, None]

@@ -36,6 +36,10 @@ SIGNIFICANCE = 0.05
 MEAN_REVERSION, LOG_DEVIATION = 5.0, 0.5  # of log volatility, per day
 JUMP = math.sqrt(0.1)  # a tenth of a calm day's variance, in one jump
 CURVE = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # jumps, in deviations of a day
+ABOUT = (
+    "Days of 1,440 returns with constant or random volatility; a jump is a tenth of a calm day's "
+    "variance. With jumps BV keeps a bias of 2 %: a jump's neighbours are small, not 0."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +125,7 @@ def check(scale: Scale, on_progress: Progress) -> Finding:
         ),
     )
     source = "formulas d-7; Barndorff-Nielsen and Shephard 2004; Huang and Tauchen 2005"
-    return Finding("Bipower variation on a simulated jump diffusion", source, settings, rows, charts)
+    return Finding("Bipower variation on a simulated jump diffusion", ABOUT, source, settings, rows, charts)
 
 
 def _rows(is_random: bool, jump: float, found: Days, days: int) -> list[Row]:

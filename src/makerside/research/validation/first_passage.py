@@ -28,6 +28,10 @@ STEPS = 1_000
 DISTANCES = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5)  # in sigma sqrt t
 OVERSHOOT = 0.5826  # of a step
 TOLERANCE = 0.005
+ABOUT = (
+    "Does the price reach a quote in time? Gaussian walks of 1,000 steps, against the formula with the "
+    "barrier moved by what a walk does not see between its steps."
+)
 
 
 def touch_probability(distance: float, sigma: float, seconds: float) -> float:
@@ -72,7 +76,7 @@ def check(scale: Scale, on_progress: Progress) -> Finding:
             lambda: _chart(reached),
         ),
     )
-    return Finding("First-passage fill probability", "formulas d-6", settings, rows, charts)
+    return Finding("First-passage fill probability", ABOUT, "formulas d-6", settings, rows, charts)
 
 
 def _chart(reached: dict[float, tuple[float, float]]) -> "Figure":

@@ -31,6 +31,10 @@ DURATION_S, MESSAGE_MS = 3_600.0, 100.0
 MID_TICKS = 100_000
 NEVER_FORGETS_S = 1e18
 COVERAGE_TOLERANCE, BIAS_TOLERANCE = 0.02, 0.02
+ABOUT = (
+    "The compiled estimator learns Poisson arrivals from nothing, thousands of times; its intervals come "
+    "from the counts that it keeps."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def check(scale: Scale, on_progress: Progress) -> Finding:
             lambda: _chart(found),
         ),
     )
-    return Finding("A and k of known arrivals", "formulas d-3", settings, rows, charts)
+    return Finding("A and k of known arrivals", ABOUT, "formulas d-3", settings, rows, charts)
 
 
 def _rows(law: Law, found: Estimates, repeats: int) -> list[Row]:

@@ -30,6 +30,11 @@ LAWS = {
     "the early cancel": FlowLaw(back_bias=EARLY),
 }
 EXPONENTS = (1.0 + EARLY, 1.0, 3.0, 1.0 + LATE)
+ABOUT = (
+    "Virtual orders in markets whose cancels follow a law of the rank: for each law one model is the law "
+    "itself. A fill time is not linear in the place, so that an unbiased place still leaves some tenths "
+    "of a second."
+)
 
 
 def check(scale: Scale, on_progress: Progress) -> Finding:
@@ -63,7 +68,9 @@ def check(scale: Scale, on_progress: Progress) -> Finding:
             lambda: _chart(found),
         ),
     )
-    return Finding("Queue models against the true place in the queue", "formulas d-16", settings, rows, charts)
+    return Finding(
+        "Queue models against the true place in the queue", ABOUT, "formulas d-16", settings, rows, charts
+    )
 
 
 def _rows(found: dict[str, dict[str, ModelRow]]) -> list[Row]:

@@ -1,6 +1,7 @@
 """The page of a validation: what was compared, what was found, and the pictures worth seeing."""
 
 import html
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,10 @@ def write_validation(path: Path, results: Sequence[Result], is_quick: bool) -> N
 
 def accepted(row: Row) -> str:
     """Return the accepted range as text."""
+    if math.isinf(row.low):
+        return f"up to {row.high:{row.form}}"
+    if math.isinf(row.high):
+        return f"from {row.low:{row.form}}"
     return f"{row.low:{row.form}} to {row.high:{row.form}}" if row.low < row.high else f"{row.low:{row.form}}"
 
 
@@ -45,7 +50,8 @@ def _sections(results: Sequence[Result], is_quick: bool) -> Iterator[str]:
     yield _tiles(results, is_quick)
     for result in results:
         yield f"<h2>{html.escape(result.finding.title)}</h2>"
-        yield f"<p class='note'>{html.escape(result.finding.source)}; {result.taken_s:,.1f} s</p>"
+        yield f"<p class='note'>{html.escape(result.finding.about)}</p>"
+        yield f"<p class='note'>Source: {html.escape(result.finding.source)}. {result.taken_s:,.1f} s.</p>"
         yield _table(result.finding.rows, is_quick)
         for chart in result.finding.charts:
             yield f"<h2>{html.escape(chart.title)}</h2><p class='note'>{html.escape(chart.note)}</p>"

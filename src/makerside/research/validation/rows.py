@@ -76,9 +76,14 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. settings : everything that makes it the same again, seed included"""
+    """What one check found.
+
+    about    : what was run, in a sentence or two;  source : of what it is compared with
+    settings : everything that makes it the same again, seed included
+    """
 
     title: str
+    about: str
     source: str
     settings: dict[str, Any]
     rows: Sequence[Row]

@@ -54,6 +54,7 @@ def summarize(results: Sequence[Result], is_quick: bool) -> dict[str, Any]:
         "checks": {
             result.name: {
                 "title": result.finding.title,
+                "about": result.finding.about,
                 "source": result.finding.source,
                 "settings": result.finding.settings,
                 "taken_s": round(result.taken_s, 2),
