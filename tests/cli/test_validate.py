@@ -2,7 +2,7 @@
 
 import json
 
-from makerside.research.validation import glft
+from makerside.research.validation import first_passage, glft
 
 
 def test_a_table_and_its_files(call, tmp_path):
@@ -47,3 +47,16 @@ def test_a_file_for_a_folder(call, tmp_path):
         assert done.code == 2
         assert str(out) in done.err
         assert "pass" not in done.out
+
+
+def test_interrupted(call, monkeypatch, tmp_path):
+    """Ctrl-C in the second check: nothing is written, and the folder that was made for it is gone."""
+
+    def stopped(scale, on_progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(first_passage, "check", stopped)
+    done = call("validate", "--only", "glft", "--only", "first_passage", "--out", tmp_path / "out")
+    assert done.code == 130
+    assert "interrupted: nothing was written" in done.err
+    assert not (tmp_path / "out").exists()

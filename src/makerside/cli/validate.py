@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUMMARY_NAME, PAGE_NAME = "validation.json", "validation.html"
 TABLE_WIDTH = 150
+INTERRUPTED = 130
 SHARE = 1_000  # of the progress bar, per check
 
 
@@ -37,30 +38,17 @@ def validate(
     ] = None,
 ) -> None:
     """Reproduce published and exact results with this version; exit code 1 when a row fails."""
-    from makerside.research.validation.rows import Progress, Scale
-    from makerside.research.validation.suite import chosen, run_checks
+    from makerside.research.validation.suite import chosen
 
     names = chosen(only or [])
-    if out is not None:
-        _open_folder(out)
-    screen = console()
-    load_kernels(screen)
-    if quick:
-        screen.print("quick: fewer paths, wider intervals; a row passes when its interval reaches the range")
-    results: list[Result] = []
-    with progress_bar("validate") as bar:
-        task = bar.add_task("", total=SHARE * len(names))
-
-        def progress_of(i: int) -> Progress:
-            return lambda done, total: bar.update(task, completed=SHARE * i + SHARE * done // total)
-
-        for result in run_checks(names, Scale(quick), progress_of):
-            results.append(result)
-            failed = result.failures(quick)
-            state = f"[red]{failed} FAILED[/]" if failed else "pass"
-            bar.console.print(
-                f"{result.name}: {len(result.finding.rows)} rows, {state}, {result.taken_s:,.1f} s"
-            )
+    is_new = out is not None and _open_folder(out)
+    load_kernels(console())
+    results = _run(names, quick)
+    if results is None:
+        if out is not None and is_new:
+            out.rmdir()
+        console().print("[yellow]interrupted: nothing was written[/]")
+        raise typer.Exit(INTERRUPTED)
     _print(results, quick)
     if out is not None:
         _write(out, results, quick)
@@ -68,10 +56,39 @@ def validate(
         raise typer.Exit(1)
 
 
-def _open_folder(out: Path) -> None:
-    """Make the folder now: what cannot be written should not take minutes to be told."""
+def _run(names: list[str], is_quick: bool) -> "list[Result] | None":
+    """Run the checks with a progress bar and a line for each; None when interrupted."""
+    from makerside.research.validation.rows import Progress, Scale
+    from makerside.research.validation.suite import run_checks
+
+    results: list[Result] = []
+    with progress_bar("validate") as bar:
+        if is_quick:
+            bar.console.print(
+                "quick: fewer paths, wider intervals; a row passes when its interval reaches the range"
+            )
+        task = bar.add_task("", total=SHARE * len(names))
+
+        def progress_of(i: int) -> Progress:
+            return lambda done, total: bar.update(task, completed=SHARE * i + SHARE * done // total)
+
+        try:
+            for result in run_checks(names, Scale(is_quick), progress_of):
+                results.append(result)
+                failed = result.failures(is_quick)
+                state = f"[red]{failed} FAILED[/]" if failed else "pass"
+                rows = len(result.finding.rows)
+                bar.console.print(f"{result.name}: {rows} rows, {state}, {result.taken_s:,.1f} s")
+        except KeyboardInterrupt:
+            return None
+    return results
+
+
+def _open_folder(out: Path) -> bool:
+    """Make the folder now: what cannot be written should not take minutes to be told. True: it is new."""
     from makerside.model.errors import UserError
 
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / f"{SUMMARY_NAME}.part"
@@ -81,6 +98,7 @@ def _open_folder(out: Path) -> None:
         raise UserError(f"{out}: is a file; --out takes a folder") from None
     except OSError as error:
         raise UserError(f"{out}: cannot be written to ({error.strerror})") from None
+    return is_new
 
 
 def _print(results: "list[Result]", is_quick: bool) -> None:

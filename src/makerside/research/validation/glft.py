@@ -42,13 +42,14 @@ class Case:
 
 
 # Markets of two papers, a calm and a wild one, and one like BTC at a tick of 1 USD and a lot of 0.01. Errors
-# grow with the curvature of the exact depths: each has its tolerances, none above 1 % and 5 %.
+# grow with the curvature of the exact depths: each has its tolerances, none above 1 % and 5 %. The far bound is
+# twelve deviations away.
 CASES = (
     Case("paper of 2013", GlftProblem(0.01, 0.3, 0.9, 0.3, 30), 0.001, 0.001),
     Case("calm", GlftProblem(0.001, 0.3, 0.9, 0.3, 53), 0.001, 0.001),
     Case("like BTC", GlftProblem(2e-4, 20.0, 0.5, 0.02, 16), 0.001, 0.005),
     Case("A.-S., gamma 0.1", GlftProblem(0.1, 2.0, 140.0, 1.5, 15), 0.002, 0.005),
-    Case("A.-S., gamma 0.1, bound 12 deviations away", GlftProblem(0.1, 2.0, 140.0, 1.5, 30), 0.002, 0.03),
+    Case("A.-S., gamma 0.1, far bound", GlftProblem(0.1, 2.0, 140.0, 1.5, 30), 0.002, 0.03),
     Case("A.-S., gamma 1", GlftProblem(1.0, 2.0, 140.0, 1.5, 8), 0.01, 0.02),
     Case("wild", GlftProblem(0.01, 3.0, 0.9, 0.3, 10), 0.005, 0.02),
 )
