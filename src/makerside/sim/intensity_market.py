@@ -77,8 +77,16 @@ intensity_market_t = row_type(
     ]
 )
 
-# What one path came to. spread_ticks : mean distance of ask and bid over the periods that had both
-path_t = row_type([("profit_e8", "i8"), ("position_lots", "i8"), ("spread_ticks", "f8"), ("n_fills", "i8")])
+# What one path came to. spread_ticks : mean distance of ask and bid over the n_quoted periods that had both
+path_t = row_type(
+    [
+        ("profit_e8", "i8"),
+        ("position_lots", "i8"),
+        ("n_fills", "i8"),
+        ("n_quoted", "i8"),
+        ("spread_ticks", "f8"),
+    ]
+)
 
 # One period. bid_ticks, ask_ticks : ours, 0 for none;  filled : +1 bought, -1 sold, 2 both
 period_t = row_type(
@@ -114,6 +122,7 @@ def _write_touch(house: Record, rows: Record, used: int) -> int:
 @kernel
 def _report(house: Record, rows: Record, details: Record, used: int, kind: int, order: Record) -> int:
     """Append a report without LAST: it is decided on once, when the touch is told; returns the rows used."""
+    assert used + 2 <= len(rows)
     row = rows[used]
     detail = details[used + 1]
     row["ts_venue_ns"] = house["ts_ns"]
@@ -224,17 +233,51 @@ def _open_path(
 
 
 @kernel
-def _quoted_ticks(house: Record) -> int:
-    """Return the distance of ask and bid, 0 unless there is one order of each."""
-    if house["n_resting"] != 2:
-        return 0
-    return abs(house["resting"][0]["price_ticks"] - house["resting"][1]["price_ticks"])
+def _decide(
+    house: Record, inbox: Record, used: int, markets: Record, accounts: Record, traders: Record, desks: Record
+) -> int:
+    """Tell `step` what happened and the touch, carry out what it decides; returns the rows of the reports."""
+    details = inbox.view(order_detail_t)
+    used = _write_touch(house, inbox, used)
+    step(inbox[:used], markets, accounts, traders, desks)
+    desk = desks[0]
+    assert desk["n_consumed"] == used
+    used = 0
+    for i in range(desk["n_actions"]):
+        used = execute(house, desk["actions"][i], inbox, details, used)
+    return used
+
+
+@kernel
+def _move(house: Record) -> None:
+    """Let the mid move and a period pass."""
+    is_up = uniform(house["random"]) < 0.5
+    house["mid_ticks"] += house["move_ticks"] if is_up else -house["move_ticks"]
+    house["ts_ns"] += house["dt_ns"]
+
+
+@kernel
+def _note_quotes(house: Record, path: Record) -> None:
+    """Add the distance of ask and bid to the path's mean, unless there is not one order of each."""
+    if house["n_resting"] == 2:
+        distance = house["resting"][0]["price_ticks"] - house["resting"][1]["price_ticks"]
+        path["n_quoted"] += 1
+        path["spread_ticks"] += (abs(distance) - path["spread_ticks"]) / path["n_quoted"]
+
+
+@kernel
+def _note_fills(rows: Record, first: int, used: int, period: Record) -> None:
+    """Write on which side the orders of a period filled, by its reports."""
+    if used > first:
+        is_sale = int(rows[first]["flags"]) & SELL_FLAG
+        period["filled"] = 2 if used - first > 2 else SELL if is_sale else BUY
 
 
 @kernel
 def _close_path(house: Record, account: Record, trader: Record, path: Record) -> None:
     """Write what the path came to, by the account's own ledger at the last mid."""
     position = account["positions"][0]
+    path["n_fills"] = trader["n_fills"]
     path["position_lots"] = position["position_lots"]
     path["profit_e8"] = account["cash_e8"] - house["cash_e8"] + unrealized_e8(position, house["mid_ticks"])
     for reason in range(REFUSALS_CAPACITY):
@@ -277,40 +320,24 @@ def run_paths(
     periods   : (m,) period_t, written for the first path, m >= n_periods; or (0,)
     """
     house = houses[0]
-    desk = desks[0]
     details = inbox.view(order_detail_t)
     for p in range(len(paths)):
         accounts[0] = fresh_accounts[0]
         traders[0] = fresh_traders[0]
-        path = paths[p]
-        path["n_fills"] = -house["n_fills"]
+        paths[p]["n_quoted"] = 0
+        paths[p]["spread_ticks"] = 0.0
         _open_path(house, inbox, markets, accounts, traders, desks)
         used = 0
-        spread_ticks = 0
-        n_quoted = 0
         for n in range(house["n_periods"]):
-            used = _write_touch(house, inbox, used)
-            step(inbox[:used], markets, accounts, traders, desks)
-            assert desk["n_consumed"] == used
-            used = 0
-            for i in range(desk["n_actions"]):
-                used = execute(house, desk["actions"][i], inbox, details, used)
-            quoted = _quoted_ticks(house)
-            spread_ticks += quoted
-            n_quoted += 1 if quoted > 0 else 0
+            first = _decide(house, inbox, used, markets, accounts, traders, desks)
+            _note_quotes(house, paths[p])
             is_noted = p == 0 and n < len(periods)
             if is_noted:
                 _note_period(house, accounts[0], periods[n])
-            n_reported = used
-            used = draw_fills(house, inbox, details, used)
-            if is_noted and used > n_reported:
-                is_sale = int(inbox[n_reported]["flags"]) & SELL_FLAG
-                periods[n]["filled"] = 2 if used - n_reported > 2 else SELL if is_sale else BUY
-            is_up = uniform(house["random"]) < 0.5
-            house["mid_ticks"] += house["move_ticks"] if is_up else -house["move_ticks"]
-            house["ts_ns"] += house["dt_ns"]
+            used = draw_fills(house, inbox, details, first)
+            if is_noted:
+                _note_fills(inbox, first, used, periods[n])
+            _move(house)
         # The last fills are booked without LAST: the horizon is over, nobody decides.
         step(inbox[:used], markets, accounts, traders, desks)
-        path["n_fills"] += house["n_fills"]
-        path["spread_ticks"] = spread_ticks / n_quoted if n_quoted > 0 else 0.0
-        _close_path(house, accounts[0], traders[0], path)
+        _close_path(house, accounts[0], traders[0], paths[p])
