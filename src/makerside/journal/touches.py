@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.recording_file import KIND_BBO, KIND_SNAPSHOT, KIND_TRADE, Columns, last_rows
+from makerside.journal.recording_file import KIND_BBO, KIND_GAP, KIND_SNAPSHOT, KIND_TRADE, Columns, last_rows
 
 
 class _Side:
@@ -61,6 +61,10 @@ def touches_of(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float6
         if kind == KIND_BBO:
             told = price if size > 0 else np.nan
             best_bid, best_ask = (told, best_ask) if side > 0 else (best_bid, told)
+        elif kind == KIND_GAP:
+            bid_side.clear()
+            ask_side.clear()
+            best_bid = best_ask = np.nan
         elif kind != KIND_TRADE:
             if kind == KIND_SNAPSHOT and not in_snapshot:
                 bid_side.clear()

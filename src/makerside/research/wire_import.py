@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.recording_file import KINDS, Table, first_line
+from makerside.journal.recording_file import KINDS, Table
+from makerside.journal.whole_file import first_line
 from makerside.model.errors import ConfigError, DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
@@ -31,7 +32,7 @@ from makerside.venues.hyperliquid.wire_market import Bbo, Book, Level, Trade
 COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
 _BLOCK_BYTES = 1 << 16  # small, so that a damaged file tells where
 _EXCERPT = 60  # characters of a message that an error shows
-_FILE_KINDS = {Kind.DELTA: 1, Kind.SNAPSHOT: 2, Kind.TRADE: 3, Kind.BBO: 4}
+_FILE_KINDS = {Kind.DELTA: 1, Kind.SNAPSHOT: 2, Kind.TRADE: 3, Kind.BBO: 4, Kind.GAP: 5}
 assert set(_FILE_KINDS.values()) == set(KINDS)
 
 
