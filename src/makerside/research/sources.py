@@ -14,9 +14,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from makerside.core.kernel import cache_root
 from makerside.journal.whole_file import first_line, is_alive
@@ -27,6 +28,8 @@ _URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _SECRET_NAME = re.compile("key|token|secret|sas|sig|password", re.I)  # of a setting behind the ?
 _SECRET_MIN = 4  # characters: shorter parts of a URI would be found in innocent words
 _CHUNK_BYTES = 4 << 20
+_PATIENCE_S = 20
+ACCEPTED = "accepted are a path, or a URI that starts with file, s3, gs, abfs, abfss or hdfs"
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
@@ -34,7 +37,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 class Stored:
     """A file or folder of a store. version : changes with its content"""
 
-    uri: str
+    uri: str = field(repr=False)  # it may hold access keys
     path: str
     is_folder: bool
     version: str
@@ -62,8 +65,9 @@ def hide(text: str, source: str) -> str:
     settings = [one.partition("=") for one in query.split("&")]
     secrets = [value for name, _, value in settings if _SECRET_NAME.search(name)]
     for secret in (keys, *keys.split(":"), *secrets):
-        if len(secret) >= _SECRET_MIN:
-            text = text.replace(secret, "***")
+        for form in (secret, unquote(secret)):
+            if len(form) >= _SECRET_MIN:
+                text = text.replace(form, "***")
     return text
 
 
@@ -72,7 +76,7 @@ def look_up(uri: str) -> Stored:
     from pyarrow import fs
 
     with _told_about(uri):
-        filesystem, path = fs.FileSystem.from_uri(uri)
+        filesystem, path = fs.FileSystem.from_uri(_with_patience(uri))
         info = filesystem.get_file_info(path)
         if info.type == fs.FileType.NotFound:
             raise DataError(f"{shown(uri)}: there is no such file")
@@ -82,6 +86,14 @@ def look_up(uri: str) -> Stored:
             if info.type != fs.FileType.File:
                 raise DataError(f"{shown(uri)}: is a folder, and no run is in it ({JOURNAL_NAME} is missing)")
         return Stored(uri, path, is_folder, f"{info.size} {info.mtime_ns}", filesystem)
+
+
+def _with_patience(uri: str) -> str:
+    """Limit how long a store is asked again and again: for one of them it is a quarter of an hour else."""
+    scheme = uri.partition("://")[0].lower()
+    if scheme not in ("gs", "gcs") or "retry_limit_seconds" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds={_PATIENCE_S}"
 
 
 @contextmanager
@@ -133,6 +145,8 @@ def _told_about(uri: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException, ValueError, NotImplementedError) as error:
         reason = hide(first_line(error), uri)
+        if "Unrecognized filesystem" in reason:
+            reason = ACCEPTED
         raise DataError(f"{shown(uri)}: cannot be read ({reason})") from None
 
 
