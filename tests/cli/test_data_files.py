@@ -202,9 +202,11 @@ class TestParquet:
         text = tmp_path / "x.csv"
         text.write_text("a,b\n")
         says(
-            call("data", "import", text, "--out", tmp_path / "o"), "unknown format '.csv'", "accepted are .npz"
+            call("data", "import", text, "--out", tmp_path / "o"),
+            "line 1: columns a, b are of no known format",
+            "accepted are .parquet",
         )
-        says(call("data", "import", tmp_path, "--out", tmp_path / "o"), "is a folder")
+        says(call("data", "import", tmp_path, "--out", tmp_path / "o"), "holds no run")
         for name in ("x.npz", "x.parquet", "x.jsonl.zst"):
             says(call("data", "import", tmp_path / name, "--out", tmp_path / "o"), name, "no such file")
 

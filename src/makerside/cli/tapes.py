@@ -18,9 +18,11 @@ def read_recordings(sources: list[str]) -> "list[Recording]":
     sources : Parquet files or folders of runs, as paths or URIs
     """
     from makerside.model.errors import UserError
+    from makerside.research.sources import shown
     from makerside.research.tapes import open_recordings
 
     found: dict[str, Recording] = {}
+    places: dict[str, str] = {}
     for source in sources:
         with reported() as report:
             recordings = open_recordings(source, report, note)
@@ -28,9 +30,9 @@ def read_recordings(sources: list[str]) -> "list[Recording]":
             symbol = recording.instrument.symbol
             if symbol in found:
                 raise UserError(
-                    f"--data {recording.path}: {symbol} is in {found[symbol].path} already; one file per symbol"
+                    f"--data {shown(source)}: {symbol} is in {places[symbol]} already; one file per symbol"
                 )
-            found[symbol] = recording
+            found[symbol], places[symbol] = recording, shown(source)
     return list(found.values())
 
 

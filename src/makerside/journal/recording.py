@@ -26,10 +26,10 @@ from makerside.journal.recording_file import (
     read_instrument,
     read_table,
 )
-from makerside.model.errors import DataError
+from makerside.model.errors import ConfigError, DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
-from makerside.model.run import JOURNAL_NAME
+from makerside.model.run import JOURNAL_NAME, RUN_NAME
 from makerside.model.units import MONEY_DECIMALS, NS_PER_MS
 
 _MARKET_KINDS = (Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO, Kind.GAP)
@@ -194,17 +194,53 @@ def load_recordings(path: Path) -> list[Recording]:
     is_market = journal.is_head & np.isin(journal.rows["kind"], _MARKET_KINDS)
     rows = journal.rows[is_market]
     found = []
-    for index, description in enumerate(values["instruments"]):
+    for index, instrument in enumerate(_instruments(path, values)):
         events = rows[rows["instrument"] == index].copy()
         if not ((events["price_ticks"] > 0) & (events["kind"] != Kind.GAP)).any():
             continue
         events["instrument"] = 0
         untimed = events["ts_venue_ns"] == 0
         events["ts_venue_ns"][untimed] = events["ts_local_ns"][untimed]
-        found.append(Recording(path, Instrument.from_dict(description), events))
+        found.append(Recording(path, instrument, events))
     if not found:
         raise DataError(f"{path}: the run has no market data")
     return found
+
+
+def _instruments(path: Path, values: dict[str, Any]) -> list[Instrument]:
+    try:
+        return [Instrument.from_dict(description) for description in values["instruments"]]
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, ConfigError) as error:
+        raise DataError(f"{path / RUN_NAME}: the instruments in it are unreadable ({error})") from None
+
+
+def table_of(recording: Recording) -> Table:
+    """Return event rows as the columns of a recording's file; `recording_of` is the inverse."""
+    events, instrument = recording.events, recording.instrument
+    kinds = np.zeros(int(max(_KINDS.values())) + 1, np.int8)
+    kinds[list(_KINDS.values())] = list(_KINDS)
+    side = np.where(events["flags"] & Flag.SELL, -1, 1).astype(np.int8)
+    side[(events["flags"] & Flag.UNKNOWN_SIDE) != 0] = 0
+    is_first = np.append(True, (events["flags"][:-1] & Flag.LAST) != 0)
+    columns = {
+        "ts_exchange_ns": events["ts_venue_ns"].copy(),
+        "ts_local_ns": events["ts_local_ns"].copy(),
+        "kind": kinds[events["kind"]],
+        "side": side,
+        "price": to_floats(events["price_ticks"], instrument.tick_size),
+        "size": to_floats(events["size_lots"], instrument.lot_size),
+        "msg": np.cumsum(is_first).astype(np.int32),
+    }
+    return Table(recording.path, columns, np.arange(len(events), dtype=np.int64), word="market row")
+
+
+def to_floats(steps: NDArray[Any], step: Decimal) -> NDArray[np.float64]:
+    """Return the floats nearest to the decimal numbers: both operands of the division are exact."""
+    above, below = step.as_integer_ratio()
+    whole = steps.astype(np.int64) * above
+    assert not len(whole) or int(np.abs(whole).max()) < 1 << 53
+    floats: NDArray[np.float64] = whole / float(below)
+    return floats
 
 
 def merge(recordings: list[Recording], shift_ns: int = 0, may_share: bool = False) -> NDArray[Any]:

@@ -10,7 +10,7 @@ May import model only. Next: `recording.py`.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Table:
 
     numbers : (n,) row (or line) numbers in the file;  word : "row" or "line"
     n_left_out : rows that `take` left out
+    paths, file_of : of rows that came from several files, which are these, and (n,) which each row's is
     """
 
     path: Path
@@ -68,18 +69,24 @@ class Table:
     numbers: NDArray[np.int64]
     word: str = "row"
     n_left_out: int = 0
+    paths: tuple[Path, ...] = ()
+    file_of: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def at(self, i: int) -> str:
         """Return the place of row i for a message: "FILE: row 17"."""
-        return f"{self.path}: {self.word} {self.numbers[i]}"
+        path = self.path if self.file_of is None else self.paths[self.file_of[i]]
+        return f"{path}: {self.word} {self.numbers[i]}"
 
-    def take(self, keep: NDArray[np.bool_]) -> "Table":
-        """Return the rows that are to be kept."""
+    def take(self, keep: NDArray[Any]) -> "Table":
+        """Return some rows. keep : a mask, or their places in the order that is wanted"""
         columns = {name: values[keep] for name, values in self.columns.items()}
-        return Table(self.path, columns, self.numbers[keep], self.word, int((~keep).sum()))
+        file_of = None if self.file_of is None else self.file_of[keep]
+        numbers = self.numbers[keep]
+        left_out = len(self) - len(numbers)
+        return replace(self, columns=columns, numbers=numbers, n_left_out=left_out, file_of=file_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +150,19 @@ def count_rows(path: Path) -> int:
 
 def _check_columns(path: Path) -> None:
     schema = _read_schema(path)
+    if {"open", "high", "low", "close"} <= set(schema.names):
+        raise DataError(f"{path}: holds candles; they tell no order book, and none is made up from them")
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise DataError(f"{path}: column {missing[0]} is missing; a recording has {', '.join(COLUMNS)}")
     for name, kind in COLUMNS.items():
         found = schema.field(name).type
-        if str(found) != kind and not (kind == "double" and _is_small_decimal(found)):
+        if str(found) != kind and not (kind == "double" and is_small_decimal(found)):
             raise DataError(f"{path}: column {name} is {found}; it must be {kind}")
 
 
-def _is_small_decimal(kind: Any) -> bool:
+def is_small_decimal(kind: Any) -> bool:
+    """Return whether an Arrow type is a decimal that fits into eight bytes."""
     import pyarrow as pa
 
     return bool(pa.types.is_decimal(kind) and kind.precision <= _DECIMAL_DIGITS and kind.scale >= 0)
@@ -162,11 +172,11 @@ def _table_of(path: Path, table: Any, first: int) -> Table:
     for name in COLUMNS:
         if table.column(name).null_count:
             raise DataError(f"{path}: column {name} has empty values; every row needs all columns")
-    columns = {name: _to_numpy(table.column(name)) for name in COLUMNS}
+    columns = {name: to_numpy(table.column(name)) for name in COLUMNS}
     return Table(path, columns, np.arange(first, first + table.num_rows, dtype=np.int64))
 
 
-def _to_numpy(column: Any) -> NDArray[Any]:
+def to_numpy(column: Any) -> NDArray[Any]:
     """Return a column; decimals as the floats nearest to them: both operands of the division are exact."""
     import pyarrow as pa
 
@@ -223,7 +233,7 @@ def _write(path: Path, columns: Columns, named: NamedInstrument) -> None:
     arrays = {}
     for name, kind in COLUMNS.items():
         values = columns[name].astype(NUMPY_TYPES[kind], copy=False)
-        arrays[name] = _to_decimals(values) if kind == "double" else pa.array(values)
+        arrays[name] = to_decimals(values) if kind == "double" else pa.array(values)
     split = [name for name, array in arrays.items() if pa.types.is_decimal(array.type)]
     pq.write_table(
         pa.table(arrays).replace_schema_metadata({_INSTRUMENT_KEY: text.encode()}),
@@ -238,8 +248,8 @@ def _write(path: Path, columns: Columns, named: NamedInstrument) -> None:
     )
 
 
-def _to_decimals(values: NDArray[np.float64]) -> Any:
-    """Return floats as decimals that read back as the same floats; as they are when they are no decimals."""
+def to_decimals(values: NDArray[np.float64]) -> Any:
+    """Return an Arrow array of decimals that read back as these floats; of floats when they are no decimals."""
     import pyarrow as pa
 
     for decimals in range(_DECIMALS_MAX + 1):
@@ -271,7 +281,7 @@ _TIME_BACK = "ts_local_ns goes back; rows must be in order of arrival"
 # What a value may be: name, words for people, and the rows that break it.
 Rule = tuple[str, str, Callable[[Columns], NDArray[np.bool_]]]
 VALUE_RULES: tuple[Rule, ...] = (
-    ("unknown_kind", "kind is not 1, 2, 3, 4 or 5", lambda c: ~np.isin(c["kind"], KINDS)),
+    ("unknown_kind", "kind is not 1 to 5", lambda c: ~np.isin(c["kind"], KINDS)),
     ("unknown_side", "side is not +1, -1 or 0", lambda c: ~np.isin(c["side"], (-1, 0, 1))),
     (
         "book_row_without_side",
@@ -358,4 +368,4 @@ def in_nanoseconds(table: Table) -> tuple[Table, str]:
     if factor == 1:
         return table, "ns"
     scaled = columns | {name: columns[name] * factor for name in TIMES}
-    return Table(table.path, scaled, table.numbers, table.word), names[first]
+    return replace(table, columns=scaled), names[first]
