@@ -46,7 +46,7 @@ _INSTRUMENT_KEY = b"makerside.instrument"
 # sizes repeat. Beyond level 6 writing gets several times slower for a few percent.
 _ZSTD_LEVEL = 6
 _PAGE_BYTES = 4 << 20
-BLOCK_ROWS = 1 << 20  # of a file that is read piece by piece
+BLOCK_ROWS = 1 << 18  # of a file that is read piece by piece: more is no faster
 _DECIMAL_DIGITS = 18  # of a decimal that is stored in eight bytes
 _SAMPLE_ROWS = 1_000
 _DECIMALS_MAX = 12  # finer numbers are no decimals of a venue
