@@ -68,8 +68,7 @@ class Tape:
     @classmethod
     def of(cls, recordings: list[Recording], feed_ms: float) -> "Tape":
         """Return the tape of recordings. feed_ms : added to the recordings' own time from venue to us"""
-        events = merge(recordings)
-        events["ts_local_ns"] += round(feed_ms * NS_PER_MS)
+        events = merge(recordings, round(feed_ms * NS_PER_MS), may_share=True)
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
         return cls(instruments, reference, events, venue_order(events))
