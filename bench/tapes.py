@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from makerside.journal.recording import Recording, load_recording, table_of
-from makerside.journal.recording_file import NamedInstrument, write_table
+from makerside.journal.recording_file import NamedInstrument
+from makerside.journal.recording_write import write_table
 from makerside.journal.tape import open_tape
 from makerside.journal.tape_build import build_tape
 from makerside.model.event import ROW_BYTES, Flag

@@ -184,11 +184,13 @@ class TestParquet:
         assert call("data", "import", source, "--out", out).code == 0
         before = out.read_bytes()
 
-        def fail(_, path, **__):
-            path.write_bytes(b"half a file")
+        write = pq.ParquetWriter.write_table
+
+        def fail(writer, table):
+            write(writer, table)
             raise pa.ArrowException("disk full")
 
-        monkeypatch.setattr(pq, "write_table", fail)
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", fail)
         says(call("data", "import", source, "--out", out), "out.parquet: cannot be written (disk full)")
         assert out.read_bytes() == before
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a-B-x.parquet", "out.parquet"]

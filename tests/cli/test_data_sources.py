@@ -15,7 +15,7 @@ import pytest
 from cli.conftest import write_recording
 from cli.test_bad_input import says
 from cli.test_data_files import actions_sha256
-from journal.tapes import START_NS, columns_from, random_rows
+from journal.tapes import START_NS, columns_from, random_rows, save_tape, to_tape
 from makerside.journal.candles import COLUMNS, load_candles
 from makerside.journal.folder import write_json
 from makerside.journal.recording import load_recording, load_recordings
@@ -450,16 +450,45 @@ class TestStore:
             assert SECRET_KEY.encode() not in file.read_bytes()
 
 
+def test_every_source_is_checked(call, tmp_path, recording):
+    """A gap of the same length, found wherever the rows come from."""
+    columns = columns_from(random_rows(300, 1))
+    gap = int(np.flatnonzero(columns["msg"] == 200)[0])
+    for name in ("ts_local_ns", "ts_exchange_ns"):
+        columns[name][gap:] += 60 * 10**9
+    tape = save_tape(tmp_path / "v-S-x.npz", *to_tape(columns))
+    wire = tmp_path / "w.jsonl"
+    wire.write_text("".join(frame_at(ms) for ms in (0, 50, 100, 70_000, 70_050)))
+    lines = (book(us, "bid", 100, 1, snapshot=us == 0) for us in (0, 50_000, 70_000_000))
+    (tmp_path / "b.csv").write_text("\n".join([BOOK_HEADER, *lines]) + "\n")
+    sources = (write_recording(tmp_path / "v-S-x.parquet", columns), tape, wire, tmp_path / "b.csv")
+    finished = call("data", "check", "--json", *sources)
+    assert finished.code == 1, finished.err
+    for line, source in zip(finished.out.splitlines(), sources, strict=True):
+        found = json.loads(line)
+        assert found["path"] == str(source)
+        (place,) = next(one["places"] for one in found["defects"] if one["name"] == "gap")
+        # Lines count from 1; before a snapshot the tape has a row that clears the book.
+        expected = {".parquet": gap, ".npz": gap + 5, ".jsonl": 4, ".csv": 4}[source.suffix]
+        assert place["row"] == expected, source
+
+
+def frame_at(ms):
+    """Return a record of a book that was received some ms after START."""
+    data = {"coin": "BTC", "time": START_NS // 10**6 + ms, "levels": [[{"px": "1", "sz": "1", "n": 1}], []]}
+    raw = json.dumps({"channel": "l2Book", "data": data})
+    return json.dumps({"recv_ns": START_NS + ms * 10**6 + 10**6, "dir": "in", "raw": raw}) + "\n"
+
+
 KILLED = """
 import os, signal, sys
 import pyarrow.parquet as pq
 from pathlib import Path
-write = pq.write_table
-def half(table, path, **options):
-    write(table, path, **options)
-    os.truncate(path, os.path.getsize(path) // 2)
+write = pq.ParquetWriter.write_table
+def half(writer, table):
+    write(writer, table)
     os.kill(os.getpid(), signal.SIGKILL)
-pq.write_table = half
+pq.ParquetWriter.write_table = half
 from makerside.research.data_import import import_recording
 import_recording(Path(sys.argv[1]), Path(sys.argv[2]))
 """

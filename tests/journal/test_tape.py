@@ -11,7 +11,8 @@ import pytest
 from journal.tapes import columns_from, random_rows
 from makerside.journal import recording_file
 from makerside.journal.recording import Recording, load_recording, merge
-from makerside.journal.recording_file import NamedInstrument, read_blocks, read_table, write_table
+from makerside.journal.recording_file import NamedInstrument, read_blocks, read_table
+from makerside.journal.recording_write import write_table
 from makerside.journal.tape import HASH_ROWS, HEADER_BYTES, Description, TornTape, open_tape, write_tape
 from makerside.journal.tape_build import build_tape
 from makerside.journal.whole_file import write_whole

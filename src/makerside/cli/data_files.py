@@ -59,7 +59,7 @@ def check(
     for source in sources:
         try:
             with reported() as report, at_hand(source, partial(report, "fetch")) as path:
-                findings = check_source(path, limits, symbol)
+                findings = check_source(path, limits, symbol, partial(report, "check"))
         except MakersideError as error:
             # The other files are still worth a look.
             typer.echo(f"error: {error}", err=True)
@@ -142,7 +142,7 @@ def import_command(
     wanted = Wanted(venue, symbol, _step("--tick-size", tick_size), _step("--lot-size", lot_size))
     with reported() as report, ExitStack() as stack:
         paths = [stack.enter_context(at_hand(source, partial(report, "fetch"))) for source in sources]
-        done = import_recording(paths, out, wanted)
+        done = import_recording(paths, out, wanted, report)
     _print_import(out, done) if isinstance(done, Imported) else _print_candles(out, done)
     if done.time_unit != "ns":
         typer.echo(f"times were in {done.time_unit}")
@@ -151,14 +151,14 @@ def import_command(
 
 
 def _print_import(out: Path, done: "Imported") -> None:
-    recording, instrument = done.recording, done.recording.instrument
+    instrument = done.instrument
     grid = "found" if done.is_grid_found else "given"
     typer.echo(
-        f"{out}: {done.n_rows:,} rows, {recording.duration_ns / 6e10:,.1f} min, {done.n_bytes / 1e6:,.2f} MB; "
+        f"{out}: {done.n_rows:,} rows, {done.duration_ns / 6e10:,.1f} min, {done.n_bytes / 1e6:,.2f} MB; "
         f"{instrument.venue} {instrument.symbol}, "
         f"tick {instrument.tick_size:f}, lot {instrument.lot_size:f} ({grid})"
     )
-    for name, number in recording.defects.items():
+    for name, number in done.defects.items():
         typer.echo(f"handled on loading: {name} {number:,}")
 
 

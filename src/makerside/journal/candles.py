@@ -25,10 +25,10 @@ from makerside.journal.recording_file import (
     Columns,
     Table,
     is_small_decimal,
-    to_decimals,
     to_numpy,
     units_of,
 )
+from makerside.journal.recording_write import decimals_of, to_decimals
 from makerside.journal.whole_file import first_line, write_whole
 from makerside.model.errors import DataError
 
@@ -270,7 +270,8 @@ def write_candles(path: Path, columns: Columns, venue: str, symbol: str, interva
     import pyarrow.parquet as pq
 
     text = json.dumps({"venue": venue, "symbol": symbol, "interval_ns": interval_ns})
-    arrays = {name: to_decimals(columns[name]) for name in COLUMNS if name != "ts_open_ns"}
+    numbers = {name: columns[name] for name in COLUMNS if name != "ts_open_ns"}
+    arrays = {name: to_decimals(values, decimals_of(values)) for name, values in numbers.items()}
     table = pa.table({"ts_open_ns": pa.array(columns["ts_open_ns"])} | arrays)
     table = table.replace_schema_metadata({_KEY: text.encode()})
     return write_whole(

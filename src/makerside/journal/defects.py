@@ -29,7 +29,7 @@ from makerside.journal.recording_file import (
     read_table,
     units_of,
 )
-from makerside.journal.touches import touches_of
+from makerside.journal.touches import Progress, touches_of
 from makerside.model.units import NS_PER_S
 
 PLACES_KEPT = 5
@@ -105,10 +105,10 @@ def find_defects(path: Path, limits: Limits | None = None) -> Findings:
     return defects_of(read_table(path), limits)
 
 
-def defects_of(table: Table, limits: Limits | None = None) -> Findings:
+def defects_of(table: Table, limits: Limits | None = None, on_progress: Progress | None = None) -> Findings:
     """Return the defects of the rows of a recording, whatever file they come from."""
     limits = limits or Limits()
-    found = [one for one in _all(table, limits) if len(one.rows)]
+    found = [one for one in _all(table, limits, on_progress) if len(one.rows)]
     local = table.columns["ts_local_ns"]
     return Findings(
         table.path, len(table), int(local.min()), int(local.max()), [_defect(one, table) for one in found]
@@ -126,7 +126,7 @@ def _defect(found: _Found, table: Table) -> Defect:
     return Defect(found.name, found.meaning, len(found.rows), places)
 
 
-def _all(table: Table, limits: Limits) -> Iterator[_Found]:
+def _all(table: Table, limits: Limits, on_progress: Progress | None) -> Iterator[_Found]:
     columns = table.columns
     impossible = np.zeros(len(table), bool)
     for name, words, broken in VALUE_RULES:
@@ -141,7 +141,7 @@ def _all(table: Table, limits: Limits) -> Iterator[_Found]:
     # What follows works on the sound rows; `places` still tells where they are in the table.
     places = np.flatnonzero(~impossible)
     sound = table.take(~impossible).columns
-    for one in (*_gaps(sound, limits), *_book(sound, limits), *_repeats(sound, limits)):
+    for one in (*_gaps(sound, limits), *_book(sound, limits, on_progress), *_repeats(sound, limits)):
         yield _Found(one.name, one.meaning, places[one.rows], one.numbers, one.unit)
     for one in (*_sizes(sound), *_trades(sound)):
         yield _Found(one.name, one.meaning, places[one.rows], one.numbers, one.unit)
@@ -228,8 +228,8 @@ def _gaps(columns: Columns, limits: Limits) -> Iterator[_Found]:
     yield _Found("book_gap", "trades arrived, but no book before this row", after, steps[is_alone] / 1e9, "s")
 
 
-def _book(columns: Columns, limits: Limits) -> Iterator[_Found]:
-    bids, asks = touches_of(columns)
+def _book(columns: Columns, limits: Limits, on_progress: Progress | None) -> Iterator[_Found]:
+    bids, asks = touches_of(columns, on_progress)
     states = np.flatnonzero(np.isfinite(bids) & np.isfinite(asks))
     if not len(states):
         return

@@ -1,11 +1,11 @@
-"""The file of a recording: what its columns are, reading and checking them, writing one whole or not at all.
+"""The file of a recording: what its columns are, reading and checking them.
 
 A Parquet file, one row per price level or event, in arrival order: ts_exchange_ns, ts_local_ns (int64),
 kind (1 update, 2 snapshot, 3 trade, 4 best price, 5 interruption of the feed), side (+1, -1, 0 unknown),
 price, size (float64, or decimals of up to 18 digits), msg (rows of one number came in one message). What we
 write has decimals, exactly those of the source, and names its instrument in the metadata.
 
-May import model only. Next: `recording.py`.
+May import model only. Next: `recording_write.py`, `recording.py`.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.whole_file import first_line, write_whole
+from makerside.journal.whole_file import first_line
 from makerside.model.errors import ConfigError, DataError
 from makerside.model.instrument import Instrument
 
@@ -41,16 +41,9 @@ _YEARS_S = (1_230_768_000, 4_102_444_800)  # 2009 to 2100
 UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 NO_UNIT = -1
 
-_INSTRUMENT_KEY = b"makerside.instrument"
-# A day of BTC L2 has 10^6 to 10^8 rows: times and message numbers shrink to small differences, prices and
-# sizes repeat. Beyond level 6 writing gets several times slower for a few percent.
-_ZSTD_LEVEL = 6
-_PAGE_BYTES = 4 << 20
+INSTRUMENT_KEY = b"makerside.instrument"
 BLOCK_ROWS = 1 << 18  # of a file that is read piece by piece: more is no faster
-_DECIMAL_DIGITS = 18  # of a decimal that is stored in eight bytes
-_SAMPLE_ROWS = 1_000
-_DECIMALS_MAX = 12  # finer numbers are no decimals of a venue
-_DIFFERENCES = ("ts_exchange_ns", "ts_local_ns", "msg")
+DECIMAL_DIGITS = 18  # of a decimal that is stored in eight bytes
 
 Columns = dict[str, NDArray[Any]]
 
@@ -80,8 +73,8 @@ class Table:
         path = self.path if self.file_of is None else self.paths[self.file_of[i]]
         return f"{path}: {self.word} {self.numbers[i]}"
 
-    def take(self, keep: NDArray[Any]) -> "Table":
-        """Return some rows. keep : a mask, or their places in the order that is wanted"""
+    def take(self, keep: NDArray[Any] | slice) -> "Table":
+        """Return some rows. keep : a mask, a slice, or places in the order that is wanted"""
         columns = {name: values[keep] for name, values in self.columns.items()}
         file_of = None if self.file_of is None else self.file_of[keep]
         numbers = self.numbers[keep]
@@ -104,12 +97,22 @@ def read_table(path: Path) -> Table:
 
     _check_columns(path)
     try:
-        table = pq.read_table(path, columns=list(COLUMNS))
+        with pq.ParquetFile(path) as file:
+            n, done = file.metadata.num_rows, 0
+            columns: Columns = {name: np.empty(n, NUMPY_TYPES[kind]) for name, kind in COLUMNS.items()}
+            # Into place piece by piece: Arrow's copy of everything beside ours would double the memory.
+            for batch in file.iter_batches(BLOCK_ROWS, columns=list(COLUMNS)):
+                block = _table_of(path, pa.Table.from_batches([batch]), done)
+                for name, values in block.columns.items():
+                    columns[name][done : done + len(block)] = values
+                done += len(block)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: the file is damaged ({first_line(error)})") from None
-    if table.num_rows == 0:
+    if n == 0:
         raise DataError(f"{path}: the file has no rows")
-    return _table_of(path, table, 0)
+    if done != n:
+        raise DataError(f"{path}: the file is damaged ({done} rows are there, {n} are counted)")
+    return Table(path, columns, np.arange(n, dtype=np.int64))
 
 
 def read_blocks(path: Path, block_rows: int = BLOCK_ROWS) -> Iterator[Table]:
@@ -165,7 +168,7 @@ def is_small_decimal(kind: Any) -> bool:
     """Return whether an Arrow type is a decimal that fits into eight bytes."""
     import pyarrow as pa
 
-    return bool(pa.types.is_decimal(kind) and kind.precision <= _DECIMAL_DIGITS and kind.scale >= 0)
+    return bool(pa.types.is_decimal(kind) and kind.precision <= DECIMAL_DIGITS and kind.scale >= 0)
 
 
 def _table_of(path: Path, table: Any, first: int) -> Table:
@@ -184,7 +187,7 @@ def to_numpy(column: Any) -> NDArray[Any]:
         values: NDArray[Any] = column.to_numpy()
         return values
     scale = column.type.scale
-    chunk = column.cast(pa.decimal128(_DECIMAL_DIGITS, scale)).combine_chunks()
+    chunk = column.cast(pa.decimal128(DECIMAL_DIGITS, scale)).combine_chunks()
     words = np.frombuffer(chunk.buffers()[1], np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
     floats: NDArray[np.float64] = words[::2] / 10.0**scale
     return floats
@@ -192,7 +195,7 @@ def to_numpy(column: Any) -> NDArray[Any]:
 
 def read_instrument(path: Path) -> NamedInstrument | None:
     """Return the instrument that a file names, None when it names none; DataError when it is unreadable."""
-    text = (_read_schema(path).metadata or {}).get(_INSTRUMENT_KEY)
+    text = (_read_schema(path).metadata or {}).get(INSTRUMENT_KEY)
     if text is None:
         return None
     try:
@@ -215,58 +218,6 @@ def _read_schema(path: Path) -> Any:
         return pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: not a readable Parquet file ({first_line(error)})") from None
-
-
-def write_table(path: Path, columns: Columns, named: NamedInstrument) -> int:
-    """Write a recording; returns its bytes. The file is there whole, or as it was before.
-
-    errors : UserError when it cannot be written
-    """
-    return write_whole(path, lambda part: _write(part, columns, named))
-
-
-def _write(path: Path, columns: Columns, named: NamedInstrument) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = json.dumps(named.instrument.as_dict() | {"is_found": named.is_found})
-    arrays = {}
-    for name, kind in COLUMNS.items():
-        values = columns[name].astype(NUMPY_TYPES[kind], copy=False)
-        arrays[name] = to_decimals(values) if kind == "double" else pa.array(values)
-    split = [name for name, array in arrays.items() if pa.types.is_decimal(array.type)]
-    pq.write_table(
-        pa.table(arrays).replace_schema_metadata({_INSTRUMENT_KEY: text.encode()}),
-        path,
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        use_dictionary=[name for name in COLUMNS if name not in (*_DIFFERENCES, *split)],
-        column_encoding=dict.fromkeys(_DIFFERENCES, "DELTA_BINARY_PACKED")
-        | dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
-        store_decimal_as_integer=True,
-        data_page_size=_PAGE_BYTES,
-    )
-
-
-def to_decimals(values: NDArray[np.float64]) -> Any:
-    """Return an Arrow array of decimals that read back as these floats; of floats when they are no decimals."""
-    import pyarrow as pa
-
-    for decimals in range(_DECIMALS_MAX + 1):
-        # Most are told from few rows.
-        if _are_decimals(values[:_SAMPLE_ROWS], decimals) and _are_decimals(values, decimals):
-            steps = np.rint(values * 10.0**decimals)
-            words = np.zeros((len(values), 2), np.int64)
-            words[:, 0] = steps
-            words[:, 1] = np.where(steps < 0, -1, 0)
-            kind = pa.decimal128(_DECIMAL_DIGITS, decimals)
-            return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(words)])
-    return pa.array(values)
-
-
-def _are_decimals(values: NDArray[np.float64], decimals: int) -> bool:
-    steps = np.rint(values * 10.0**decimals)
-    return bool((np.abs(steps) < 1 << 53).all() and (steps / 10.0**decimals == values).all())
 
 
 def _needs_no_price(columns: Columns) -> NDArray[np.bool_]:
@@ -309,8 +260,14 @@ VALUE_RULES: tuple[Rule, ...] = (
 
 def check_values(table: Table) -> None:
     """Raise DataError with the first row that breaks a rule of `VALUE_RULES`."""
-    for _ in checked([table]):
+    for _ in checked(blocks_of(table)):
         pass
+
+
+def blocks_of(table: Table, block_rows: int = BLOCK_ROWS) -> Iterator[Table]:
+    """Yield a table piece by piece, without copying; messages may be cut."""
+    for begin in range(0, len(table), block_rows):
+        yield table.take(slice(begin, begin + block_rows))
 
 
 def checked(blocks: Iterable[Table]) -> Iterator[Table]:

@@ -17,12 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makerside.journal.csv_file import read_columns
-from makerside.journal.recording_file import KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, Table, in_nanoseconds
+from makerside.journal.recording_file import (
+    KIND_DELTA,
+    KIND_SNAPSHOT,
+    KIND_TRADE,
+    Columns,
+    Table,
+    in_nanoseconds,
+)
 from makerside.model.errors import DataError
 
 _SHARED = ("exchange", "symbol", "timestamp", "local_timestamp", "side", "price", "amount")
 BOOK_COLUMNS = ("is_snapshot", *_SHARED)
 TRADE_COLUMNS = ("id", *_SHARED)
+_TEXTS = ("exchange", "symbol", "side")
+_NO_SIDE = 9
 _SIDES = {"bid": 1, "ask": -1}
 _TAKERS = {"buy": 1, "sell": -1, "unknown": 0}
 
@@ -48,42 +57,52 @@ def read_tardis(files: Sequence[tuple[Path, Sequence[str]]], symbol: str | None)
         listed = ", ".join(f"{venue} {one}" for venue, one in known)
         raise DataError(f"{path}: the files have {listed}; choose one with --symbol")
     venue, name = chosen[0]
-    parts = [part.take(_is_of(part, chosen[0])) for part in parts]
+    parts = [
+        part if len(of_file) == 1 else _rows(part, _is_of(part, chosen[0]))
+        for part, of_file in zip(parts, names, strict=True)
+    ]
     return _merged([_table(part) for part in parts if len(part)]), venue, name
 
 
 def _read(path: Path, is_book: bool) -> Table:
+    """Return the columns of a file; texts as numbers, what they stand for under "NAME texts"."""
     import pyarrow as pa
 
-    name = pa.dictionary(pa.int32(), pa.string())
-    types: dict[str, Any] = dict.fromkeys(("exchange", "symbol", "side"), name)
+    types: dict[str, Any] = dict.fromkeys(_TEXTS, pa.dictionary(pa.int32(), pa.string()))
     types |= {"timestamp": pa.int64(), "local_timestamp": pa.int64()}
     types |= {"price": pa.float64(), "amount": pa.float64()}
     if is_book:
         types["is_snapshot"] = pa.bool_()
     table = read_columns(path, types)
-    columns = {name: _plain(column) for name, column in table.columns.items()}
+    columns: Columns = {}
+    for name in list(types):
+        column: Any = table.columns.pop(name)  # one at a time: two copies of all would be much
+        if name in _TEXTS:
+            whole = column.unify_dictionaries().combine_chunks()
+            column = pa.chunked_array([whole.indices])
+            columns[f"{name} texts"] = np.array(whole.dictionary.to_pylist())
+        columns[name] = column.to_numpy()
     return Table(path, columns, table.numbers, table.word)
 
 
-def _plain(column: Any) -> Any:
-    """Return a column as NumPy has it; texts as (numbers, list of texts)."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        whole = column.unify_dictionaries().combine_chunks()
-        texts = np.array(whole.dictionary.to_pylist() or [""])
-        return texts[whole.indices.to_numpy()]
-    return column.to_numpy()
+def _rows(part: Table, keep: NDArray[np.bool_]) -> Table:
+    """Return some rows of a file; the texts of its numbers stay."""
+    texts = {name: values for name, values in part.columns.items() if name.endswith(" texts")}
+    rows = {name: values for name, values in part.columns.items() if name not in texts}
+    taken = Table(part.path, rows, part.numbers, part.word).take(keep)
+    return Table(part.path, taken.columns | texts, taken.numbers, part.word)
 
 
 def _names(part: Table) -> list[tuple[str, str]]:
-    pairs = np.stack([part.columns["exchange"], part.columns["symbol"]], axis=1)
-    return [(str(venue), str(symbol)) for venue, symbol in np.unique(pairs, axis=0)]
+    """Return (venue, symbol) of all rows, each once."""
+    venues, symbols = part.columns["exchange texts"], part.columns["symbol texts"]
+    pairs = np.unique(part.columns["exchange"].astype(np.int64) * len(symbols) + part.columns["symbol"])
+    return [(str(venues[pair // len(symbols)]), str(symbols[pair % len(symbols)])) for pair in pairs.tolist()]
 
 
 def _is_of(part: Table, name: tuple[str, str]) -> NDArray[np.bool_]:
-    is_of: NDArray[np.bool_] = (part.columns["exchange"] == name[0]) & (part.columns["symbol"] == name[1])
+    of_name = [part.columns[f"{column} texts"] == text for column, text in zip(_TEXTS, name, strict=False)]
+    is_of: NDArray[np.bool_] = of_name[0][part.columns["exchange"]] & of_name[1][part.columns["symbol"]]
     return is_of
 
 
@@ -117,13 +136,12 @@ def _book_kinds(is_snapshot: NDArray[np.bool_], local: NDArray[np.int64]) -> NDA
 
 
 def _sides(part: Table, meaning: dict[str, int]) -> NDArray[np.int8]:
-    texts = part.columns["side"]
-    sides = np.full(len(part), 9, np.int8)
-    for text, side in meaning.items():
-        sides[texts == text] = side
-    if (sides == 9).any():
-        i = int(np.argmax(sides == 9))
-        raise DataError(f"{part.at(i)}: side is {str(texts[i])!r}; it must be {', '.join(meaning)}")
+    texts = part.columns["side texts"].tolist()
+    sides = np.array([meaning.get(text, _NO_SIDE) for text in texts], np.int8)[part.columns["side"]]
+    if (sides == _NO_SIDE).any():
+        i = int(np.argmax(sides == _NO_SIDE))
+        text = texts[part.columns["side"][i]]
+        raise DataError(f"{part.at(i)}: side is {text!r}; it must be {', '.join(meaning)}")
     return sides
 
 

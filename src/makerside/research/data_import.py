@@ -7,37 +7,43 @@ May import venues and journal. Next: `data_sources.py`, `wire_import.py`, `../jo
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from makerside.journal import candles
 from makerside.journal.candle_defects import candle_defects_of
 from makerside.journal.price_units import check_candle_units, check_price_units
-from makerside.journal.recording import Recording, infer_instrument, recording_of
+from makerside.journal.recording import Conversion, Survey, infer_instrument, refuse_inverse
 from makerside.journal.recording_file import (
     NamedInstrument,
     Table,
+    blocks_of,
     check_values,
     in_nanoseconds,
-    write_table,
 )
+from makerside.journal.recording_write import write_table
 from makerside.model.errors import DataError
 from makerside.model.instrument import Instrument
 from makerside.research.data_sources import Said, Wanted, are_candles, read_recording
+
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did.
 
-    n_rows    : written; loading may drop some (see the recording's defects)
+    n_rows    : written; loading may drop some, which is counted in `defects`
     time_unit : of the source;  notes : what was left out, counted by name
     """
 
-    recording: Recording
+    instrument: Instrument
     n_rows: int
+    duration_ns: int
     n_bytes: int
+    defects: dict[str, int]
     time_unit: str
     is_grid_found: bool
     notes: dict[str, int] = field(default_factory=dict)
@@ -58,11 +64,12 @@ class ImportedCandles:
 
 
 def import_recording(
-    sources: Path | Sequence[Path], out: Path, wanted: Wanted | None = None
+    sources: Path | Sequence[Path], out: Path, wanted: Wanted | None = None, report: Report | None = None
 ) -> Imported | ImportedCandles:
     """Read sources whole, check them, and write them as a recording, or as candles.
 
     sources : one, or the files of one instrument that belong together (Tardis: book and trades)
+    report  : told how far it is: (what is being done, done, in all)
     errors  : DataError with the row or line of the first defect; then nothing was written
     """
     paths = [sources] if isinstance(sources, Path) else list(sources)
@@ -71,14 +78,46 @@ def import_recording(
         if len(paths) > 1:
             raise DataError(f"{paths[1]}: candles are imported one file at a time")
         return _import_candles(paths[0], out, wanted)
+    report = report or _silent
+    report("read", 0, 1)
     table, said, notes = read_recording(paths, wanted)
     table, unit = in_nanoseconds(table)
     check_values(table)
     check_price_units(table)
     named = _named(table, said, wanted)
-    recording = recording_of(table, named.instrument, may_round=named.is_found)
-    n_bytes = write_table(out, table.columns, named)
-    return Imported(replace(recording, path=out), len(table), n_bytes, unit, named.is_found, notes)
+    defects = _check_grid(table, named, partial(report, "check"))
+    n_bytes = write_table(out, table.columns, named, partial(report, "write"))
+    local = table.columns["ts_local_ns"]
+    return Imported(
+        named.instrument,
+        len(table),
+        int(local[-1] - local[0]),
+        n_bytes,
+        defects,
+        unit,
+        named.is_found,
+        notes,
+    )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def _check_grid(
+    table: Table, named: NamedInstrument, on_progress: Callable[[int, int], None]
+) -> dict[str, int]:
+    """Put every row on the grid once, as loading will; returns what loading will handle, by name."""
+    refuse_inverse(table.path)
+    survey, done = Survey(), 0
+    for block in blocks_of(table):
+        survey.see(block.columns)
+    conversion = Conversion(named.instrument, named.is_found, survey)
+    for block in blocks_of(table):
+        conversion.events(block)
+        done += len(block)
+        on_progress(done, len(table))
+    return conversion.defects
 
 
 def _named(table: Table, said: Said, wanted: Wanted) -> NamedInstrument:
