@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from cli.conftest import columns_of, write_recording
@@ -13,6 +14,7 @@ from makerside.journal.recording import load_recording
 from makerside.journal.tape import HEADER_BYTES
 from makerside.model.errors import ConfigError, DataError
 from makerside.research import sources, tapes
+from makerside.research.backtest import Tape
 from makerside.research.tapes import keep_below, open_recordings
 from research.fake_s3 import ACCESS_KEY, SECRET_KEY, fake_s3
 
@@ -51,6 +53,14 @@ def test_the_second_run_maps_what_the_first_built(cache, source):
         assert not found.events.flags.owndata
         assert not opened.notes
     assert len(list(cache.iterdir())) == 1
+
+
+def test_a_simulation_reads_the_mapped_rows_themselves(cache, source):
+    (recording,) = Opened(source).recordings
+    assert Tape.of([recording], 0.0).events is recording.events
+    later = Tape.of([recording], 2.5).events
+    assert not np.shares_memory(later, recording.events)
+    assert (later["ts_local_ns"] - recording.events["ts_local_ns"] == 2_500_000).all()
 
 
 def test_another_content_or_name_is_another_tape(cache, source, tmp_path):

@@ -161,7 +161,8 @@ def _check_columns(path: Path) -> None:
     for name, kind in COLUMNS.items():
         found = schema.field(name).type
         if str(found) != kind and not (kind == "double" and is_small_decimal(found)):
-            raise DataError(f"{path}: column {name} is {found}; it must be {kind}")
+            more = f" or a decimal of at most {DECIMAL_DIGITS} digits" if kind == "double" else ""
+            raise DataError(f"{path}: column {name} is {found}; it must be {kind}{more}")
 
 
 def is_small_decimal(kind: Any) -> bool:
