@@ -1,0 +1,98 @@
+"""From a set's own rows to its trial: counts, money, inventory, markouts.
+
+The end of every trial, whoever ran the set and however many ran beside it. Figures are integers and exact
+decimal texts, so that equal runs have equal figures everywhere.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makerside.engine import Engine
+from makerside.journal.reader import Journal
+from makerside.model.action import ActionKind
+from makerside.model.event import Kind, order_detail_t
+from makerside.research.facts import Markout, Money, fills_of, markouts_of, money_of
+from makerside.research.grid import ParameterSet
+from makerside.research.holding import Holding, holding_of
+from makerside.research.replay import actions_sha256
+from makerside.research.trial import SharedMarket, Trial
+
+Figures = dict[str, int | str]
+
+
+def finish_trial(
+    market: SharedMarket, one: ParameterSet, engine: Engine, journal: Journal, equity_e8: NDArray[np.int64]
+) -> Trial:
+    """Return the trial of a set that has passed the whole tape.
+
+    engine    : its own, in the final state
+    journal   : its own reports and actions, in their order (a whole journal gives the same)
+    equity_e8 : (m,) at market.sample_ns
+    """
+    n = len(engine.instruments)
+    fills = fills_of(journal, market.trace, n)
+    money = [money_of(engine, fills, i, market.trace) for i in range(n)]
+    units = [int(engine.accounts[0]["positions"][i]["unit_value_e8"]) for i in range(n)]
+    end_ns = int(market.tape.events["ts_local_ns"][-1])
+    markouts = markouts_of(engine, fills, market.trace)
+    actions = journal.actions
+    figures: Figures = {
+        **_counts(engine, fills),
+        "orders_filled": orders_filled(journal, actions),
+        **_money(Money.sum(money)),
+        **_inventory(holding_of(fills, units, market.tape.start_ns, end_ns)),
+        **_intervals(markouts),
+    }
+    return Trial(
+        index=one.index,
+        settings=one.settings,
+        figures=figures,
+        markouts={f"{markout.horizon_s:g}": markout.gross_bps for markout in markouts if markout.n},
+        actions_sha256=actions_sha256(actions),
+        equity_e8=equity_e8,
+    )
+
+
+def _counts(engine: Engine, fills: NDArray[Any]) -> Figures:
+    traders = engine.traders
+    return {
+        "decisions": int(traders["n_decisions"].sum()),
+        "orders_placed": int(traders["n_placed"].sum()),
+        "orders_canceled": int(traders["n_cancels"].sum()),
+        "orders_rejected": int(traders["n_rejects"].sum()),
+        "fills": len(fills),
+        "maker_fills": int(np.count_nonzero(fills["is_taker"] == 0)),
+    }
+
+
+def orders_filled(journal: Journal, actions: NDArray[Any]) -> int:
+    """Return how many of the orders placed were filled, at least in part."""
+    heads = np.flatnonzero(journal.is_head & (journal.rows["kind"] == Kind.FILL))
+    details = np.ascontiguousarray(journal.rows[heads + 1]).view(order_detail_t)
+    placed = actions["client_order_id"][actions["kind"] == ActionKind.PLACE]
+    return int(np.isin(np.unique(details["client_order_id"]), placed).sum())
+
+
+def _money(total: Money) -> Figures:
+    return {"net": f"{total.net:f}", **{name: f"{getattr(total, name):f}" for name in Money.__slots__}}
+
+
+def _inventory(holding: Holding) -> Figures:
+    return {
+        "holding_ns_mean": holding.mean_ns,
+        "holding_ns_high": holding.high_ns,
+        "inventory_usd_mean": f"{holding.inventory_usd:.2f}",
+        "position_usd_max": f"{holding.position_usd_max:.2f}",
+    }
+
+
+def _intervals(markouts: list[Markout]) -> Figures:
+    """Return half the widths of the markouts' 95 % intervals."""
+    return {
+        f"markout_ci_bps_{one.horizon_s:g}s": f"{one.ci_bps:.4f}"
+        for one in markouts
+        if one.n and not math.isnan(one.ci_bps)
+    }
