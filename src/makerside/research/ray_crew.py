@@ -8,6 +8,7 @@ same command goes on from the log. Needs the extra `makerside[ray]`, on the node
 import hashlib
 import importlib
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
@@ -27,6 +28,7 @@ from makerside.research.trial import SharedMarket, Trial
 
 REPORT_NS = 500_000_000  # between two messages of a worker about its progress
 BOARD_WAIT_S = 2.0
+KNOCK_S = 5.0
 NODE_LOST_MAX = 3  # times that a shard is run again because its worker or node is gone
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -137,11 +139,15 @@ class RayCrew:
         exceptions = self._ray.exceptions
         try:
             found: list[Trial] = self._ray.get(reference)
-        except exceptions.RayTaskError as error:
-            raise error.cause from None
         except exceptions.RayError as error:
-            first = str(error).strip().partition("\n")[0]
-            raise UserError(f"the cluster lost a shard ({first}); the same command resumes the sweep") from None
+            cause = getattr(error, "cause", None)
+            if cause is not None and not isinstance(cause, exceptions.RayError):
+                raise cause from None  # what our own code says, over there
+            first = str(cause or error).strip().partition("\n")[0]
+            raise UserError(
+                f"the cluster could not run a shard ({first}); all nodes need the same makerside as this "
+                "machine. The same command resumes the sweep"
+            ) from None
         return found
 
     def _rows(self, board: Any) -> dict[int, int]:
@@ -152,6 +158,19 @@ class RayCrew:
         return found
 
 
+def _knock(address: str) -> None:
+    """Raise UserError when nobody listens at HOST:PORT: Ray itself would try for a long time."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise UserError(
+            f"--address {address}: give HOST:PORT of a cluster that this machine has joined with `ray start`"
+        )
+    try:
+        socket.create_connection((host, int(port)), KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address}: nobody listens there ({error})") from None
+
+
 @contextmanager
 def ray_crew(address: str) -> Iterator[RayCrew]:
     """Connect to a cluster, and leave it at the end; what still runs there for us is ended.
@@ -159,10 +178,8 @@ def ray_crew(address: str) -> Iterator[RayCrew]:
     address : HOST:PORT of a cluster that this machine is a node of, or auto
     errors  : UserError when ray is not installed, or nobody answers
     """
-    if "://" in address:
-        raise UserError(
-            f"--address {address}: give HOST:PORT of a cluster that this machine has joined (`ray start`)"
-        )
+    if address != "auto":
+        _knock(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray: Any = importlib.import_module("ray")
@@ -175,7 +192,7 @@ def ray_crew(address: str) -> Iterator[RayCrew]:
     except (ConnectionError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"--address {address}: no Ray cluster there ({first}); start one with `ray start --head`"
+            f"--address {address}: no Ray cluster there ({first}); `ray start --head` starts one"
         ) from None
     try:
         size = int(ray.cluster_resources().get("CPU", 0))
