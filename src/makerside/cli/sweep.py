@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from makerside.research.sweep_summary import SweepFacts
 
 INTERRUPTED = 130
+BEST_SHOWN = 5
 
 
 def sweep(
@@ -116,7 +117,7 @@ def sweep(
         screen.print("[yellow]interrupted: the same command resumes it[/]")
         raise typer.Exit(INTERRUPTED)
     taken_s = time.perf_counter() - begun
-    facts = sweep_facts(trials, market)
+    facts = sweep_facts(trials, market, drawn)
     best = sets[facts.verdict.best].config.model_dump(mode="json")
     _write(out, facts, best, taken_s)
 
@@ -165,26 +166,23 @@ def _write(out: Path, facts: "SweepFacts", best: dict[str, Any], taken_s: float)
     from makerside.journal.folder import write_json
     from makerside.model.run import REPORT_NAME, SUMMARY_NAME
     from makerside.research.sweep_report import write_sweep_report
-    from makerside.research.sweep_summary import summarize_sweep, verdict_lines
+    from makerside.research.sweep_summary import summarize_sweep
+    from makerside.research.sweep_words import sets_text, table_lines, verdict_lines
 
     summary = summarize_sweep(facts, best, taken_s)
     write_json(out / SUMMARY_NAME, summary)
     symbols = ", ".join(summary["symbols"])
-    write_sweep_report(out / REPORT_NAME, facts, f"Sweep of {best['strategy']['name']} on {symbols}")
+    write_sweep_report(
+        out / REPORT_NAME, facts, f"Sweep of {best['strategy']['name']} on {symbols}", summary["results_sha256"]
+    )
+    for line in table_lines(facts, BEST_SHOWN):
+        typer.echo(line)
+    typer.echo()
     lines = [
-        ("sets", f"{summary['sets']:,} over {summary['rows']:,} rows in {taken_s:,.1f} s"),
-        *(("best" if i == 0 else "", _describe(one)) for i, one in enumerate(summary["best"][:3])),
-        *(("verdict" if i == 0 else "", line) for i, line in enumerate(verdict_lines(facts.verdict))),
+        ("sets", f"{sets_text(facts)}, in {taken_s:,.1f} s"),
+        *(("verdict" if i == 0 else "", line) for i, line in enumerate(verdict_lines(facts))),
         ("results sha256", summary["results_sha256"]),
         ("report", str(out / REPORT_NAME)),
     ]
     for name, text in lines:
         typer.echo(f"{name:<18}{text}")
-
-
-def _describe(one: dict[str, Any]) -> str:
-    settings = ", ".join(f"{key.removeprefix('strategy.')} {value}" for key, value in one["settings"].items())
-    sharpe = one["performance"] and one["performance"]["sharpe_annual"]
-    ratio = "n/a" if sharpe is None else f"{sharpe:,.1f}"
-    net, fills = float(one["figures"]["net"]), one["figures"]["fills"]
-    return f"{settings}: net {net:+,.2f}, {fills:,} fills, Sharpe {ratio} a year"

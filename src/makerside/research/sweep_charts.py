@@ -1,0 +1,382 @@
+"""Charts of a sweep, as plotly figures."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makerside.model.units import E8, NS_PER_S
+from makerside.research.charts import BUY_COLOUR, GREY, INK, LINE, SELL_COLOUR, new_figure, thin
+from makerside.research.sweep_summary import Ranked, SweepFacts
+from makerside.research.sweep_words import number, settings_text, short, varying
+from makerside.research.walk import Walk
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+CURVES = 5
+CURVE_COLOURS = (BUY_COLOUR, SELL_COLOUR, "#8456b8", "#4c8c2b", GREY)
+LOSS_TO_GAIN = [(0.0, SELL_COLOUR), (0.5, "#ffffff"), (1.0, BUY_COLOUR)]
+CHANCE = [(0.0, "#cfd6dd"), (0.5, "#8fb7bf"), (1.0, "#0b4f59")]
+FACETS_MAX = 12
+FACETS_WIDE = 3
+TEXTS_MAX = 40  # cells of one map that show their number
+HOUR_NS = 3600 * NS_PER_S
+
+
+def effects(facts: SweepFacts) -> list[tuple[str, float]]:
+    """Return the settings that vary, each with its share of the differences in net PnL, largest first."""
+    net = np.array([float(trial.figures["net"]) for trial in facts.trials])
+    total = float(((net - net.mean()) ** 2).sum())
+    found = []
+    for key in varying(facts):
+        groups: dict[str, list[int]] = {}
+        for i, trial in enumerate(facts.trials):
+            groups.setdefault(trial.settings[key], []).append(i)
+        between = sum(len(places) * (net[places].mean() - net.mean()) ** 2 for places in groups.values())
+        found.append((key, float(between) / total if total > 0 else 0.0))
+    return sorted(found, key=lambda one: -one[1])
+
+
+def values_of(facts: SweepFacts, key: str) -> list[str]:
+    """Return the values of a setting: numbers by size, texts as they came."""
+    found = list(dict.fromkeys(trial.settings[key] for trial in facts.trials))
+    try:
+        return sorted(found, key=float)
+    except ValueError:
+        return found
+
+
+def facet_keys(facts: SweepFacts, keys: Sequence[str]) -> list[str]:
+    """Return the first of these settings whose combinations fit on a page; maps average over the others."""
+    chosen, n = [], 1
+    for key in keys:
+        n *= len(values_of(facts, key))
+        if n > FACETS_MAX:
+            break
+        chosen.append(key)
+    return chosen
+
+
+def heat_maps(facts: SweepFacts) -> "Figure":
+    """Draw net PnL over the two settings that matter most, one map for each combination of the others."""
+    from plotly.subplots import make_subplots
+
+    first, second, *others = [key for key, _ in effects(facts)]
+    if len(values_of(facts, first)) < len(values_of(facts, second)):
+        first, second = second, first
+    facets = facet_keys(facts, others)
+    combinations = list(itertools.product(*(values_of(facts, key) for key in facets)))
+    maps = [_cells(facts, first, second, dict(zip(facets, one, strict=True))) for one in combinations]
+    wide = min(FACETS_WIDE, len(maps))
+    high = math.ceil(len(maps) / wide)
+    titles = [", ".join(f"{short(k)} {v}" for k, v in zip(facets, one, strict=True)) for one in combinations]
+    figure = make_subplots(
+        rows=high, cols=wide, subplot_titles=titles if facets else None, shared_xaxes=True, shared_yaxes=True,
+        horizontal_spacing=0.03, vertical_spacing=min(0.12, 0.3 / high),
+    )  # fmt: skip
+    _style(figure, 90 + high * (60 + 30 * len(values_of(facts, second))))
+    best = facts.ranked[0].trial.settings
+    for i, (mean, texts) in enumerate(maps):
+        place = (i // wide + 1, i % wide + 1)
+        _draw_map(figure, facts, (first, second), mean, texts, place)
+        if tuple(best[key] for key in facets) == combinations[i]:
+            _outline(figure, facts, (first, second), place)
+    limit = max((float(np.nanmax(np.abs(mean))) for mean, _ in maps if not np.isnan(mean).all()), default=1.0)
+    scale = {
+        "colorscale": LOSS_TO_GAIN,
+        "cmin": -(limit or 1.0),
+        "cmax": limit or 1.0,
+        "colorbar": {"title": "USD"},
+    }
+    figure.update_layout(coloraxis=scale)
+    figure.update_xaxes(type="category", title=None)
+    figure.update_yaxes(type="category", title=None)
+    figure.update_xaxes(title=short(first), row=high)
+    figure.update_yaxes(title=short(second), col=1)
+    return figure
+
+
+def _cells(
+    facts: SweepFacts, first: str, second: str, where: dict[str, str]
+) -> tuple[NDArray[np.float64], list[list[str]]]:
+    """Return mean net PnL, (rows, columns), NaN where no set is, and what is said of each cell."""
+    columns, rows = values_of(facts, first), values_of(facts, second)
+    cells: dict[tuple[int, int], list[Ranked]] = {}
+    for one in facts.ranked:
+        settings = one.trial.settings
+        if all(settings[key] == value for key, value in where.items()):
+            cells.setdefault((rows.index(settings[second]), columns.index(settings[first])), []).append(one)
+    mean = np.full((len(rows), len(columns)), np.nan)
+    texts = [[""] * len(columns) for _ in rows]
+    for (row, column), found in cells.items():
+        mean[row, column] = np.mean([one.net for one in found])
+        chance = number(max(one.probability for one in found), ".3f")
+        texts[row][column] = f"{len(found)} set{'s' if len(found) > 1 else ''}, better than luck {chance}"
+    return mean, texts
+
+
+def _draw_map(
+    figure: "Figure",
+    facts: SweepFacts,
+    keys: tuple[str, str],
+    mean: NDArray[np.float64],
+    texts: list[list[str]],
+    place: tuple[int, int],
+) -> None:
+    import plotly.graph_objects as go
+
+    is_open = mean.size <= TEXTS_MAX
+    figure.add_trace(
+        go.Heatmap(
+            z=np.round(mean, 6).astype(object),
+            x=values_of(facts, keys[0]),
+            y=values_of(facts, keys[1]),
+            customdata=texts,
+            coloraxis="coloraxis",
+            texttemplate="%{z:,.2f}" if is_open else None,
+            hovertemplate=f"{short(keys[0])} %{{x}}, {short(keys[1])} %{{y}}<br>net USD %{{z:+,.2f}}"
+            "<br>%{customdata}<extra></extra>",
+            xgap=1,
+            ygap=1,
+        ),
+        row=place[0],
+        col=place[1],
+    )
+
+
+def _outline(figure: "Figure", facts: SweepFacts, keys: tuple[str, str], place: tuple[int, int]) -> None:
+    """Outline the cell of the best set."""
+    x, y = (values_of(facts, key).index(facts.ranked[0].trial.settings[key]) for key in keys)
+    box = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
+    figure.add_shape(type="rect", line={"color": INK, "width": 2}, row=place[0], col=place[1], **box)
+
+
+def one_setting(facts: SweepFacts, key: str) -> "Figure":
+    """Draw net PnL over the only setting that varies."""
+    import plotly.graph_objects as go
+
+    by_value = {one.trial.settings[key]: one for one in facts.ranked}
+    values = values_of(facts, key)
+    figure = new_figure(300, "net USD", short(key))
+    nets = [by_value[value].net for value in values]
+    texts = [f"better than luck {number(by_value[value].probability, '.3f')}" for value in values]
+    colours = [BUY_COLOUR if net > 0 else SELL_COLOUR for net in nets]
+    figure.add_trace(go.Bar(x=values, y=nets, marker_color=colours, hovertext=texts))
+    figure.update_xaxes(type="category")
+    return figure
+
+
+def pareto(points: list[tuple[float, float]]) -> list[int]:
+    """Return the places of (gain, loss) that no other beats in both, by rising loss."""
+    best, found = -np.inf, []
+    for i in sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0])):
+        if points[i][0] > best:
+            best = points[i][0]
+            found.append(i)
+    return found
+
+
+def pareto_chart(facts: SweepFacts) -> "Figure":
+    """Draw net PnL against what was risked for it: the deepest fall, and the mean position."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.03)
+    _style(figure, 400)
+    risks: tuple[tuple[str, Callable[[Ranked], float]], ...] = (
+        ("drawdown USD", lambda one: one.drawdown_usd),
+        ("inventory USD", lambda one: one.activity.inventory_usd),
+    )
+    names = [
+        f"{settings_text(one, facts, '<br>')}<br>better than luck {number(one.probability, '.3f')}"
+        for one in facts.ranked
+    ]
+    for column, (word, risk) in enumerate(risks, 1):
+        points = [(one.net, risk(one)) for one in facts.ranked]
+        _draw_points(figure, facts, points, names, column)
+        figure.update_xaxes(title=word, col=column)
+    figure.update_yaxes(title="net USD", col=1)
+    scale = {"colorscale": CHANCE, "cmin": 0, "cmax": 1, "colorbar": {"title": "better<br>than luck"}}
+    figure.update_layout(coloraxis=scale)
+    return figure
+
+
+def _draw_points(
+    figure: "Figure", facts: SweepFacts, points: list[tuple[float, float]], names: list[str], column: int
+) -> None:
+    import plotly.graph_objects as go
+
+    front = pareto(points)
+    figure.add_trace(
+        go.Scattergl(
+            x=[points[i][1] for i in front],
+            y=[points[i][0] for i in front],
+            mode="lines",
+            name="none is better in both",
+            line={"color": INK, "shape": "hv", "width": 1.2},
+            hoverinfo="skip",
+            showlegend=column == 1,
+        ),
+        row=1,
+        col=column,
+    )
+    chances = [0.0 if math.isnan(one.probability) else round(one.probability, 4) for one in facts.ranked]
+    figure.add_trace(
+        go.Scattergl(
+            x=[round(loss, 4) for _, loss in points],
+            y=[round(gain, 4) for gain, _ in points],
+            mode="markers",
+            name="sets",
+            text=names,
+            marker={
+                "color": chances,
+                "coloraxis": "coloraxis",
+                "size": 8,
+                "line": {"width": 0.5, "color": GREY},
+            },
+            hovertemplate="net USD %{y:+,.2f}, risk %{x:,.2f}<br>%{text}<extra></extra>",
+            showlegend=False,
+        ),
+        row=1,
+        col=column,
+    )
+
+
+def equity_chart(facts: SweepFacts) -> "Figure":
+    """Draw the equity of the best sets, each with its probability."""
+    figure = new_figure(360, "equity since the start, USD", "hours")
+    hours = (facts.market.sample_ns - facts.market.sample_ns[0]) / HOUR_NS
+    for one, colour in zip(facts.ranked[:CURVES], CURVE_COLOURS, strict=False):
+        equity: Any = (one.trial.equity_e8 - one.trial.equity_e8[0]) / E8
+        chance = number(one.probability, ".3f")
+        name = f"{settings_text(one, facts)}: better than luck {chance}"
+        _line(figure, hours, equity, name, {"color": colour, "width": 1.6})
+    figure.update_layout(height=330 + 20 * CURVES, legend={"orientation": "v", "y": 1.02, "yanchor": "bottom"})
+    figure.add_hline(y=0, line_color=INK, line_width=0.6)
+    return figure
+
+
+def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, line: dict[str, Any]) -> None:
+    import plotly.graph_objects as go
+
+    x, y = thin(x, y)
+    figure.add_trace(go.Scatter(x=np.round(x, 6), y=np.round(y, 4), name=name, mode="lines", line=line))
+
+
+def walk_bands(walks: Sequence[Walk], facts: SweepFacts) -> "Figure":
+    """Draw what each test was chosen on, what was left out, and what the test gave."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(
+        rows=1,
+        cols=len(walks),
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
+        subplot_titles=[f"{one.name}: {one.net_usd:+,.2f} USD in all" for one in walks],
+    )
+    _style(figure, 120 + 34 * max(len(one.steps) for one in walks))
+    hours = facts.market.period_s / 3600
+    for column, one in enumerate(walks, 1):
+        _draw_bands(figure, one, hours, column)
+        figure.update_xaxes(title="hours", col=column)
+    figure.update_layout(barmode="overlay")
+    figure.update_yaxes(type="category", autorange="reversed")
+    return figure
+
+
+def _draw_bands(figure: "Figure", one: Walk, hours: float, column: int) -> None:
+    import plotly.graph_objects as go
+
+    names = [f"test {i + 1}" for i in range(len(one.steps))]
+    folds = [step.fold for step in one.steps]
+    nets = [step.net_usd for step in one.steps]
+    bands: tuple[tuple[str, list[float], list[float], Any, list[str]], ...] = (
+        (
+            "chosen on",
+            [f.train_start for f in folds],
+            [f.train_stop for f in folds],
+            "#cfd6dd",
+            [""] * len(folds),
+        ),
+        (
+            "left out",
+            [f.train_stop for f in folds],
+            [f.test_start for f in folds],
+            "#f3e3c8",
+            [""] * len(folds),
+        ),
+        (
+            "test",
+            [f.test_start for f in folds],
+            [f.test_stop for f in folds],
+            [BUY_COLOUR if net > 0 else SELL_COLOUR for net in nets],
+            [f"{net:+,.2f}" for net in nets],
+        ),
+    )
+    for name, starts, stops, colour, texts in bands:
+        figure.add_trace(
+            go.Bar(
+                y=names,
+                x=[(stop - start) * hours for start, stop in zip(starts, stops, strict=True)],
+                base=[start * hours for start in starts],
+                orientation="h",
+                name=name,
+                marker_color=colour,
+                text=texts,
+                textposition="inside",
+                insidetextanchor="middle",
+                textfont={"color": "white"},
+                showlegend=column == 1 and name != "test",
+                hovertemplate=f"{name}: %{{base:.3f}} h, %{{x:.3f}} h long %{{text}}<extra></extra>",
+            ),
+            row=1,
+            col=column,
+        )
+
+
+def walk_curves(walks: Sequence[Walk], facts: SweepFacts) -> "Figure":
+    """Draw what choosing by the past made, test after test, beside the best by hindsight."""
+    figure = new_figure(300, "USD since the first test", "hours")
+    equity = np.column_stack([trial.equity_e8 for trial in facts.trials]) / E8
+    hours = (facts.market.sample_ns - facts.market.sample_ns[0]) / HOUR_NS
+    for one, colour in zip(walks, (BUY_COLOUR, SELL_COLOUR), strict=False):
+        total, times, made = 0.0, [], []
+        for step in one.steps:
+            part = equity[step.fold.test_start : step.fold.test_stop + 1, step.chosen]
+            times.append(hours[step.fold.test_start : step.fold.test_stop + 1])
+            made.append(total + part - part[0])
+            total = float(made[-1][-1])
+        _line(
+            figure,
+            np.concatenate(times),
+            np.concatenate(made),
+            f"best by the past, {one.name}",
+            {"color": colour, "width": 2},
+        )
+    first = min(one.steps[0].fold.test_start for one in walks)
+    best = equity[first:, facts.verdict.best]
+    _line(
+        figure, hours[first:], best - best[0], "best by hindsight", {"color": GREY, "width": 1.2, "dash": "dot"}
+    )
+    figure.add_hline(y=0, line_color=INK, line_width=0.6)
+    return figure
+
+
+def _style(figure: "Figure", height: int) -> None:
+    """Give a figure of several plots the style of the reports."""
+    plain = new_figure(height, "").layout
+    figure.update_layout(
+        height=height,
+        margin={"l": 70, "r": 20, "t": 50, "b": 46},
+        paper_bgcolor=plain.paper_bgcolor,
+        plot_bgcolor=plain.plot_bgcolor,
+        font=plain.font,
+        legend={**plain.legend.to_plotly_json(), "y": 1.08},
+        hovermode="closest",
+    )
+    figure.update_annotations(font_size=13)
+    figure.update_xaxes(gridcolor=LINE, zeroline=False, linecolor=LINE)
+    figure.update_yaxes(gridcolor=LINE, zerolinecolor=GREY, linecolor=LINE)
