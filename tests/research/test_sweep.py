@@ -28,8 +28,9 @@ from makerside.research.sweep import (
     returns_matrix,
     run_sweep,
 )
-from makerside.research.sweep_report import pareto
-from makerside.research.sweep_summary import summarize_sweep, sweep_facts, verdict_lines
+from makerside.research.sweep_charts import pareto
+from makerside.research.sweep_summary import summarize_sweep, sweep_facts
+from makerside.research.sweep_words import verdict_lines
 from makerside.research.trial import Trial, equity_e8, share
 from makerside.runtime.run import RunRecord
 from sim.test_loop import random_recording
@@ -234,7 +235,7 @@ def test_summary_and_verdict_say_the_same(trials, market, sets):
     summary = json.loads(json.dumps(summarize_sweep(facts, {}, 1.0), allow_nan=False))
     assert summary["results_sha256"] == results_sha256(trials)
     assert summary["best"][0]["index"] == facts.verdict.best
-    lines = verdict_lines(facts.verdict)
+    lines = verdict_lines(facts)
     assert lines[0] == ("There is a winner." if summary["verdict"]["has_winner"] else "No winner.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makerside.model.units import E8, NS_PER_S
-from makerside.research.charts import BUY_COLOUR, GREY, INK, LINE, SELL_COLOUR, new_figure, thin
+from makerside.research.charts import BUY_COLOUR, GREY, INK, LINE, POINTS_MAX, SELL_COLOUR, new_figure, thin
 from makerside.research.sweep_summary import Ranked, SweepFacts
 from makerside.research.sweep_words import number, settings_text, short, varying
 from makerside.research.walk import Walk
@@ -190,13 +190,13 @@ def pareto_chart(facts: SweepFacts) -> "Figure":
         ("drawdown USD", lambda one: one.drawdown_usd),
         ("inventory USD", lambda one: one.activity.inventory_usd),
     )
-    names = [
-        f"{settings_text(one, facts, '<br>')}<br>better than luck {number(one.probability, '.3f')}"
-        for one in facts.ranked
-    ]
     for column, (word, risk) in enumerate(risks, 1):
         points = [(one.net, risk(one)) for one in facts.ranked]
-        _draw_points(figure, facts, points, names, column)
+        front = pareto(points)
+        _draw_front(figure, [points[i] for i in front], column)
+        # Of very many sets, every n-th by rank, and all of the front.
+        drawn = sorted({*front, *range(0, len(points), math.ceil(len(points) / POINTS_MAX))})
+        _draw_points(figure, facts, [facts.ranked[i] for i in drawn], [points[i] for i in drawn], column)
         figure.update_xaxes(title=word, col=column)
     figure.update_yaxes(title="net USD", col=1)
     scale = {"colorscale": CHANCE, "cmin": 0, "cmax": 1, "colorbar": {"title": "better<br>than luck"}}
@@ -204,16 +204,13 @@ def pareto_chart(facts: SweepFacts) -> "Figure":
     return figure
 
 
-def _draw_points(
-    figure: "Figure", facts: SweepFacts, points: list[tuple[float, float]], names: list[str], column: int
-) -> None:
+def _draw_front(figure: "Figure", front: list[tuple[float, float]], column: int) -> None:
     import plotly.graph_objects as go
 
-    front = pareto(points)
     figure.add_trace(
-        go.Scattergl(
-            x=[points[i][1] for i in front],
-            y=[points[i][0] for i in front],
+        go.Scatter(
+            x=[loss for _, loss in front],
+            y=[gain for gain, _ in front],
             mode="lines",
             name="none is better in both",
             line={"color": INK, "shape": "hv", "width": 1.2},
@@ -223,13 +220,23 @@ def _draw_points(
         row=1,
         col=column,
     )
-    chances = [0.0 if math.isnan(one.probability) else round(one.probability, 4) for one in facts.ranked]
+
+
+def _draw_points(
+    figure: "Figure", facts: SweepFacts, sets: list[Ranked], points: list[tuple[float, float]], column: int
+) -> None:
+    import plotly.graph_objects as go
+
+    chances = [0.0 if math.isnan(one.probability) else round(one.probability, 4) for one in sets]
+    names = [
+        f"{settings_text(one, facts, '<br>')}<br>better than luck {number(one.probability, '.3f')}"
+        for one in sets
+    ]
     figure.add_trace(
-        go.Scattergl(
+        go.Scatter(
             x=[round(loss, 4) for _, loss in points],
             y=[round(gain, 4) for gain, _ in points],
             mode="markers",
-            name="sets",
             text=names,
             marker={
                 "color": chances,
