@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cli.conftest import call, columns_of, write_recording  # noqa: F401
 from makerside.model.errors import ConfigError, UserError
 from makerside.model.event import event_t
 from makerside.research.grid import parameter_sets
-from makerside.research.ray_crew import ray_crew, run_remote, unmarked
+from makerside.research.ray_crew import each_array, ray_crew, run_remote, unmarked
 from makerside.research.shards import run_shard
 from makerside.research.sweep import LOG_NAME, read_log, results_sha256, run_sweep
 from research.test_sweep import BASE, interrupt_after, market, recordings, sets, trials  # noqa: F401
@@ -79,8 +80,9 @@ def test_memory_that_is_marked_read_only_is_offered_without_a_copy(market):  # n
     assert (free == marked).all()
     assert unmarked(free) is free
     assert unmarked(np.zeros(0, event_t)).shape == (0,)
-    assert unmarked(market) is market
-    assert unmarked(7) == 7
+    again = each_array(market, unmarked)
+    assert again.tape.events is market.tape.events
+    assert again.sha256 == market.sha256
 
 
 def test_another_makerside_on_a_node_is_refused(market, sets):  # noqa: F811
@@ -107,7 +109,7 @@ def test_a_cluster_gives_the_same_results(cluster, market, sets, trials, tmp_pat
 
 def test_workers_read_the_store_itself(cluster, market):  # noqa: F811
     def look(shared):
-        free = unmarked(shared)
+        free = each_array(shared, unmarked)
         is_same = free.tape.events.ctypes.data == shared.tape.events.ctypes.data
         return shared.tape.events.flags.writeable, free.tape.events.flags.writeable, is_same
 
@@ -115,6 +117,16 @@ def test_workers_read_the_store_itself(cluster, market):  # noqa: F811
 
     with ray_crew(cluster):
         assert ray.get(ray.remote(look).remote(ray.put(market))) == (False, True, True)
+
+
+def test_a_tape_that_maps_a_file_is_shared_too(cluster, market, sets, trials, tmp_path):  # noqa: F811
+    """A mapped array is not of the plain kind that Ray shares: it must not be packed into every task."""
+    market.tape.events.tofile(tmp_path / "tape.bin")
+    mapped = np.memmap(tmp_path / "tape.bin", event_t, "c")
+    other = replace(market, tape=replace(market.tape, events=mapped))
+    with ray_crew(cluster) as crew:
+        found = run_sweep(sets, other, tmp_path / "out", crew=crew)
+    assert results_sha256(found) == results_sha256(trials)
 
 
 def test_an_interrupted_sweep_goes_on_with_threads(cluster, market, sets, trials, tmp_path):  # noqa: F811

@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -46,25 +46,27 @@ class _Frozen:
         }
 
 
-def unmarked(value: Any) -> Any:
-    """Return a value whose arrays do not say that they are read-only; no byte is copied.
+def each_array(value: Any, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Any:
+    """Return an array, or a dataclass with arrays at any depth, with every array changed; the rest as it is."""
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {one.name: getattr(value, one.name) for one in fields(value)}
+        changed = {name: each_array(item, change) for name, item in found.items()}
+        return replace(value, **changed)
+    return value
+
+
+def unmarked(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that does not say that it is read-only; no byte is copied.
 
     Compiled loops tell arrays that may be written from those that may not by their type, and are compiled for
     the first kind. Arrays of the object store are of the second kind. A tape is written by nobody.
-
-    value : array, or dataclass with arrays, at any depth
     """
-    if isinstance(value, np.ndarray):
-        if value.flags.writeable or value.nbytes == 0:
-            return value
-        assert value.flags.c_contiguous
-        return np.asarray(_Frozen(value)).view(value.dtype).reshape(value.shape)
-    if is_dataclass(value) and not isinstance(value, type):
-        found = {one.name: getattr(value, one.name) for one in fields(value)}
-        mended = {name: unmarked(item) for name, item in found.items()}
-        changed = {name: item for name, item in mended.items() if item is not found[name]}
-        return replace(value, **changed) if changed else value
-    return value
+    if array.flags.writeable or array.nbytes == 0:
+        return array
+    assert array.flags.c_contiguous
+    return np.asarray(_Frozen(array)).view(array.dtype).reshape(array.shape)
 
 
 def sources_sha256() -> str:
@@ -105,7 +107,7 @@ def run_remote(market: SharedMarket, shard: Shard, number: int, board: Any, sour
             reported_ns = stopwatch_ns()
             board.note.remote(number, rows_done * len(shard))
 
-    return run_shard(unmarked(market), shard, None, on_rows)
+    return run_shard(each_array(market, unmarked), shard, None, on_rows)
 
 
 class RayCrew:
@@ -120,7 +122,8 @@ class RayCrew:
         ray = self._ray
         board = ray.remote(num_cpus=0)(Board).remote()
         work = ray.remote(num_cpus=1, max_retries=NODE_LOST_MAX)(run_remote)
-        shared, sources = ray.put(market), sources_sha256()
+        # As plain arrays: those that map a file would be copied into every worker.
+        shared, sources = ray.put(each_array(market, np.asarray)), sources_sha256()
         running = {work.remote(shared, shard, i, board, sources): i for i, shard in enumerate(shards)}
         try:
             while running:

@@ -233,7 +233,7 @@ def _with_reasons(verdict: Verdict) -> Verdict:
         reasons.append("no trial made money")
     elif not verdict.deflated >= CONFIDENCE:
         reasons.append(
-            f"the best is better than the luck of {verdict.trials} trials"
+            f"the best is better than the luck of {verdict.trials:,} trials"
             f" with a probability of {verdict.deflated:.2f}, not {CONFIDENCE}"
         )
     if verdict.overfitting is not None and verdict.overfitting.probability > PBO_MAX:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from makerside.model.units import E8, NS_PER_S
 from makerside.research.charts import BUY_COLOUR, GREY, INK, LINE, POINTS_MAX, SELL_COLOUR, new_figure, thin
 from makerside.research.sweep_summary import Ranked, SweepFacts
-from makerside.research.sweep_words import number, settings_text, short, varying
+from makerside.research.sweep_words import number, settings_text, short
 from makerside.research.walk import Walk
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def effects(facts: SweepFacts) -> list[tuple[str, float]]:
     net = np.array([float(trial.figures["net"]) for trial in facts.trials])
     total = float(((net - net.mean()) ** 2).sum())
     found = []
-    for key in varying(facts):
+    for key in facts.varying:
         groups: dict[str, list[int]] = {}
         for i, trial in enumerate(facts.trials):
             groups.setdefault(trial.settings[key], []).append(i)

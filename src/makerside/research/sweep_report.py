@@ -24,7 +24,6 @@ from makerside.research.sweep_words import (
     sets_text,
     settings_text,
     short,
-    varying,
     verdict_lines,
 )
 from makerside.research.walk import Walk
@@ -85,7 +84,7 @@ def _verdict(facts: SweepFacts) -> Iterator[str]:
 
 
 def _best(facts: SweepFacts) -> str:
-    keys = varying(facts) or list(facts.trials[0].settings)
+    keys = facts.varying or list(facts.trials[0].settings)
     head = [*(short(key) for key in keys), *(column.word for column in COLUMNS)]
     rows = []
     for one in facts.ranked[:SHOWN]:

@@ -71,6 +71,7 @@ class SweepFacts:
 
     ranked : by Sharpe ratio, best first; the verdict's best is the first of them
     walks  : rolling and anchored
+    varying: settings that differ between sets, in the order of the grid
     drawn  : how the sets were drawn from the grid, None when all of it was run
     """
 
@@ -79,6 +80,7 @@ class SweepFacts:
     ranked: list[Ranked]
     verdict: Verdict
     walks: tuple[Walk, ...]
+    varying: tuple[str, ...]
     drawn: dict[str, int] | None = None
 
 
@@ -96,7 +98,11 @@ def sweep_facts(
     probabilities = _probabilities(returns, verdict.threshold)
     ranked = [_ranked(one, market, chance) for one, chance in zip(trials, probabilities, strict=True)]
     order = sorted(range(len(trials)), key=lambda i: (i != verdict.best, -_sharpe(ranked[i]), i))
-    return SweepFacts(market, list(trials), [ranked[i] for i in order], verdict, walks, drawn)
+    return SweepFacts(market, list(trials), [ranked[i] for i in order], verdict, walks, _varying(trials), drawn)
+
+
+def _varying(trials: Sequence[Trial]) -> tuple[str, ...]:
+    return tuple(key for key in trials[0].settings if len({trial.settings[key] for trial in trials}) > 1)
 
 
 def _probabilities(returns: NDArray[np.float64], threshold: float) -> list[float]:

@@ -37,14 +37,8 @@ def short(key: str) -> str:
 
 def settings_text(one: Ranked, facts: SweepFacts, separator: str = ", ") -> str:
     """Return the settings that vary in this sweep."""
-    keys = varying(facts) or list(one.trial.settings)
+    keys = facts.varying or list(one.trial.settings)
     return separator.join(f"{short(key)} {one.trial.settings[key]}" for key in keys)
-
-
-def varying(facts: SweepFacts) -> list[str]:
-    """Return the settings that differ between sets, in the order of the grid."""
-    settings = [trial.settings for trial in facts.trials]
-    return [key for key in settings[0] if len({one[key] for one in settings}) > 1]
 
 
 def _ratio(name: str, form: str) -> Callable[[Ranked], str]:
@@ -115,7 +109,7 @@ COLUMNS = (
 def table_lines(facts: SweepFacts, rows: int) -> list[str]:
     """Return the best sets as a table of plain text, the short columns."""
     columns = [column for column in COLUMNS if column.is_short]
-    keys = varying(facts)
+    keys = facts.varying
     cells = [[short(key) for key in keys] + [column.word for column in columns]]
     for one in facts.ranked[:rows]:
         cells.append([one.trial.settings[key] for key in keys] + [column.text(one) for column in columns])
