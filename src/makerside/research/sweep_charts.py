@@ -12,7 +12,6 @@ from makerside.model.units import E8, NS_PER_S
 from makerside.research.charts import BUY_COLOUR, GREY, INK, LINE, POINTS_MAX, SELL_COLOUR, new_figure, thin
 from makerside.research.sweep_summary import Ranked, SweepFacts
 from makerside.research.sweep_words import number, settings_text, short
-from makerside.research.walk import Walk
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -24,7 +23,20 @@ CHANCE = [(0.0, "#cfd6dd"), (0.5, "#8fb7bf"), (1.0, "#0b4f59")]
 FACETS_MAX = 12
 FACETS_WIDE = 3
 TEXTS_MAX = 40  # cells of one map that show their number
-HOUR_NS = 3600 * NS_PER_S
+# Units of time axes, with the length from which each is used.
+TIME_UNITS = (("days", 86_400.0, 4 * 86_400.0), ("hours", 3_600.0, 3 * 3_600.0), ("minutes", 60.0, 0.0))
+
+
+def time_unit(facts: SweepFacts) -> tuple[str, float]:
+    """Return the unit of time that suits the length of the data, and its seconds."""
+    length_s = float(facts.market.sample_ns[-1] - facts.market.sample_ns[0]) / NS_PER_S
+    return next((name, seconds) for name, seconds, least in TIME_UNITS if length_s >= least)
+
+
+def sample_times(facts: SweepFacts) -> NDArray[np.float64]:
+    """Return the sample times since the start, in the unit of the axes."""
+    since_ns: NDArray[np.int64] = facts.market.sample_ns - facts.market.sample_ns[0]
+    return since_ns / (NS_PER_S * time_unit(facts)[1])
 
 
 def effects(facts: SweepFacts) -> list[tuple[str, float]]:
@@ -78,7 +90,7 @@ def heat_maps(facts: SweepFacts) -> "Figure":
         rows=high, cols=wide, subplot_titles=titles if facets else None, shared_xaxes=True, shared_yaxes=True,
         horizontal_spacing=0.03, vertical_spacing=min(0.12, 0.3 / high),
     )  # fmt: skip
-    _style(figure, 90 + high * (60 + 30 * len(values_of(facts, second))))
+    style(figure, 90 + high * (60 + 30 * len(values_of(facts, second))))
     best = facts.ranked[0].trial.settings
     for i, (mean, texts) in enumerate(maps):
         place = (i // wide + 1, i % wide + 1)
@@ -185,7 +197,7 @@ def pareto_chart(facts: SweepFacts) -> "Figure":
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.03)
-    _style(figure, 400)
+    style(figure, 400)
     risks: tuple[tuple[str, Callable[[Ranked], float]], ...] = (
         ("drawdown USD", lambda one: one.drawdown_usd),
         ("inventory USD", lambda one: one.activity.inventory_usd),
@@ -254,125 +266,27 @@ def _draw_points(
 
 def equity_chart(facts: SweepFacts) -> "Figure":
     """Draw the equity of the best sets, each with its probability."""
-    figure = new_figure(360, "equity since the start, USD", "hours")
-    hours = (facts.market.sample_ns - facts.market.sample_ns[0]) / HOUR_NS
+    figure = new_figure(360, "equity since the start, USD", time_unit(facts)[0])
+    times = sample_times(facts)
     for one, colour in zip(facts.ranked[:CURVES], CURVE_COLOURS, strict=False):
         equity: Any = (one.trial.equity_e8 - one.trial.equity_e8[0]) / E8
         chance = number(one.probability, ".3f")
         name = f"{settings_text(one, facts)}: better than luck {chance}"
-        _line(figure, hours, equity, name, {"color": colour, "width": 1.6})
+        line(figure, times, equity, name, {"color": colour, "width": 1.6})
     figure.update_layout(height=330 + 20 * CURVES, legend={"orientation": "v", "y": 1.02, "yanchor": "bottom"})
     figure.add_hline(y=0, line_color=INK, line_width=0.6)
     return figure
 
 
-def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, line: dict[str, Any]) -> None:
+def line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, line: dict[str, Any]) -> None:
+    """Draw a series, thinned to what a screen shows."""
     import plotly.graph_objects as go
 
     x, y = thin(x, y)
     figure.add_trace(go.Scatter(x=np.round(x, 6), y=np.round(y, 4), name=name, mode="lines", line=line))
 
 
-def walk_bands(walks: Sequence[Walk], facts: SweepFacts) -> "Figure":
-    """Draw what each test was chosen on, what was left out, and what the test gave."""
-    from plotly.subplots import make_subplots
-
-    figure = make_subplots(
-        rows=1,
-        cols=len(walks),
-        shared_yaxes=True,
-        horizontal_spacing=0.04,
-        subplot_titles=[f"{one.name}: {one.net_usd:+,.2f} USD in all" for one in walks],
-    )
-    _style(figure, 120 + 34 * max(len(one.steps) for one in walks))
-    hours = facts.market.period_s / 3600
-    for column, one in enumerate(walks, 1):
-        _draw_bands(figure, one, hours, column)
-        figure.update_xaxes(title="hours", col=column)
-    figure.update_layout(barmode="overlay")
-    figure.update_yaxes(type="category", autorange="reversed")
-    return figure
-
-
-def _draw_bands(figure: "Figure", one: Walk, hours: float, column: int) -> None:
-    import plotly.graph_objects as go
-
-    names = [f"test {i + 1}" for i in range(len(one.steps))]
-    folds = [step.fold for step in one.steps]
-    nets = [step.net_usd for step in one.steps]
-    bands: tuple[tuple[str, list[float], list[float], Any, list[str]], ...] = (
-        (
-            "chosen on",
-            [f.train_start for f in folds],
-            [f.train_stop for f in folds],
-            "#cfd6dd",
-            [""] * len(folds),
-        ),
-        (
-            "left out",
-            [f.train_stop for f in folds],
-            [f.test_start for f in folds],
-            "#f3e3c8",
-            [""] * len(folds),
-        ),
-        (
-            "test",
-            [f.test_start for f in folds],
-            [f.test_stop for f in folds],
-            [BUY_COLOUR if net > 0 else SELL_COLOUR for net in nets],
-            [f"{net:+,.2f}" for net in nets],
-        ),
-    )
-    for name, starts, stops, colour, texts in bands:
-        figure.add_trace(
-            go.Bar(
-                y=names,
-                x=[(stop - start) * hours for start, stop in zip(starts, stops, strict=True)],
-                base=[start * hours for start in starts],
-                orientation="h",
-                name=name,
-                marker_color=colour,
-                text=texts,
-                textposition="inside",
-                insidetextanchor="middle",
-                textfont={"color": "white"},
-                showlegend=column == 1 and name != "test",
-                hovertemplate=f"{name}: %{{base:.3f}} h, %{{x:.3f}} h long %{{text}}<extra></extra>",
-            ),
-            row=1,
-            col=column,
-        )
-
-
-def walk_curves(walks: Sequence[Walk], facts: SweepFacts) -> "Figure":
-    """Draw what choosing by the past made, test after test, beside the best by hindsight."""
-    figure = new_figure(300, "USD since the first test", "hours")
-    equity = np.column_stack([trial.equity_e8 for trial in facts.trials]) / E8
-    hours = (facts.market.sample_ns - facts.market.sample_ns[0]) / HOUR_NS
-    for one, colour in zip(walks, (BUY_COLOUR, SELL_COLOUR), strict=False):
-        total, times, made = 0.0, [], []
-        for step in one.steps:
-            part = equity[step.fold.test_start : step.fold.test_stop + 1, step.chosen]
-            times.append(hours[step.fold.test_start : step.fold.test_stop + 1])
-            made.append(total + part - part[0])
-            total = float(made[-1][-1])
-        _line(
-            figure,
-            np.concatenate(times),
-            np.concatenate(made),
-            f"best by the past, {one.name}",
-            {"color": colour, "width": 2},
-        )
-    first = min(one.steps[0].fold.test_start for one in walks)
-    best = equity[first:, facts.verdict.best]
-    _line(
-        figure, hours[first:], best - best[0], "best by hindsight", {"color": GREY, "width": 1.2, "dash": "dot"}
-    )
-    figure.add_hline(y=0, line_color=INK, line_width=0.6)
-    return figure
-
-
-def _style(figure: "Figure", height: int) -> None:
+def style(figure: "Figure", height: int) -> None:
     """Give a figure of several plots the style of the reports."""
     plain = new_figure(height, "").layout
     figure.update_layout(

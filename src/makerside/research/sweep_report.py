@@ -13,8 +13,6 @@ from makerside.research.sweep_charts import (
     heat_maps,
     one_setting,
     pareto_chart,
-    walk_bands,
-    walk_curves,
 )
 from makerside.research.sweep_summary import SHOWN, SweepFacts
 from makerside.research.sweep_words import (
@@ -27,6 +25,7 @@ from makerside.research.sweep_words import (
     verdict_lines,
 )
 from makerside.research.walk import Walk
+from makerside.research.walk_charts import walk_bands, walk_curves
 
 WIDE_STYLE = (
     "<style>.wide{overflow-x:auto} .wide table{font-size:13px} .wide th,.wide td{padding:3px 12px 3px 0;"

@@ -12,6 +12,7 @@ from makerside.research.sweep_summary import Ranked, SweepFacts
 from makerside.research.walk import Walk
 
 NOT_KNOWN = "n/a"
+CALMAR_MAX = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def settings_text(one: Ranked, facts: SweepFacts, separator: str = ", ") -> str:
 
 def _ratio(name: str, form: str) -> Callable[[Ranked], str]:
     return lambda one: number(getattr(one.performance, name, None), form)
+
+
+def _calmar(one: Ranked) -> str:
+    """Return the ratio where a year can be told from the data: growth of minutes to its power is no number."""
+    value = one.performance.calmar if one.performance is not None else math.nan
+    return number(value, ",.1f") if abs(value) < CALMAR_MAX else NOT_KNOWN
 
 
 def _did(name: str, form: str) -> Callable[[Ranked], str]:
@@ -77,7 +84,7 @@ COLUMNS = (
     Column(
         "Calmar",
         "yearly growth over drawdown; n/a where so short a time says nothing",
-        _ratio("calmar", ",.2f"),
+        _calmar,
     ),
     Column("drawdown USD", "deepest fall of the equity", lambda one: f"{one.drawdown_usd:,.2f}", True),
     Column("profit factor", "gains over losses, by periods", _ratio("profit_factor", ".2f")),
