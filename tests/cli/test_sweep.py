@@ -34,7 +34,7 @@ def summary_of(folder):
 def test_it_says_what_it_found(sweep, tmp_path):
     done = sweep()
     assert done.code == 0
-    assert "6 over" in done.out
+    assert re.search(r"sweep +6 sets over", done.out)
     assert re.search(r"verdict +(No winner|There is a winner)\.", done.out)
     summary = summary_of(tmp_path / "sweep")
     assert summary["results_sha256"] in done.out

@@ -179,7 +179,7 @@ def _write(out: Path, facts: "SweepFacts", best: dict[str, Any], taken_s: float)
         typer.echo(line)
     typer.echo()
     lines = [
-        ("sets", f"{sets_text(facts)}, in {taken_s:,.1f} s"),
+        ("sweep", f"{sets_text(facts)}, in {taken_s:,.1f} s"),
         *(("verdict" if i == 0 else "", line) for i, line in enumerate(verdict_lines(facts))),
         ("results sha256", summary["results_sha256"]),
         ("report", str(out / REPORT_NAME)),

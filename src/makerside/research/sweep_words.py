@@ -169,7 +169,7 @@ def _time(seconds: float) -> str:
 
 def sets_text(facts: SweepFacts) -> str:
     """Return how many sets there are, and how they were drawn."""
-    text = f"{len(facts.trials):,} over {len(facts.market.tape.events):,} rows"
+    text = f"{len(facts.trials):,} sets over {len(facts.market.tape.events):,} rows"
     if facts.drawn is not None:
         text += f", drawn from {facts.drawn['of']:,} with seed {facts.drawn['seed']}"
     return text
