@@ -74,10 +74,30 @@ def test_its_report_opens(sweep, tmp_path):
     document, log = browse(page, tmp_path / "browser")
     body = document.split("<body>", 1)[1]
     walks = [one for one in summary_of(tmp_path / "sweep")["walk_forward"] if one["steps"]]
-    # Equity, heat map, front; and two of the walk-forward where there is one.
-    assert len(re.findall(r'class="[^"]*\bjs-plotly-plot\b', body)) == (5 if walks else 3)
+    # Equity, markouts, heat map, front; and two of the walk-forward where there is one.
+    assert len(re.findall(r'class="[^"]*\bjs-plotly-plot\b', body)) == (6 if walks else 4)
     assert "CONSOLE" not in log
     assert page.stat().st_size < 3_000_000
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        ("levels=1",),
+        ("levels=1,2",),
+        ("gamma_per_usd=0.1,0.2", "half_spread_min_bps=90,95"),  # never filled
+        ("gamma_per_usd=0.1,0.2", "levels=1,2", "pacing.flush_ms=50,100,200", "simulation.entry_ms=1,2,3,4,5"),
+    ],
+)
+def test_grids_of_any_shape_have_a_report(grid, call, recording, tmp_path):
+    axes = [part for one in grid for part in ("--grid", one)]
+    done = call("sweep", "--data", recording, *axes, "--out", tmp_path / "sweep")
+    assert done.code == 0
+    assert "No winner." in done.out
+    document, log = browse(tmp_path / "sweep" / "report.html", tmp_path / "browser")
+    assert "CONSOLE" not in log
+    charts = (tmp_path / "sweep" / "report.html").read_text().count("<div class='chart'")
+    assert len(re.findall(r'class="[^"]*\bjs-plotly-plot\b', document.split("<body>", 1)[1])) == charts
 
 
 def test_terminal_and_report_say_the_same_with_the_same_words(sweep, tmp_path):

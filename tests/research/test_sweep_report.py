@@ -12,6 +12,7 @@ from makerside.research.sweep_charts import (
     equity_chart,
     facet_keys,
     heat_maps,
+    markout_chart,
     pareto,
     pareto_chart,
     time_unit,
@@ -74,6 +75,15 @@ def test_the_best_of_every_picture_has_its_probability(facts):
         assert chance in trace.text[0]
     assert table_lines(facts, 1)[0].split()[-1] == "bps"
     assert number(facts.ranked[0].probability, ".3f") in table_lines(facts, 1)[1]
+
+
+def test_markouts_are_those_of_the_best(facts):
+    for one, trace in zip(facts.ranked, markout_chart(facts).data, strict=False):
+        shown = {f"{x:g}": y for x, y in zip(trace.x, trace.y, strict=True)}
+        assert shown == pytest.approx(one.trial.markouts, abs=1e-4)
+        widths = [float(one.trial.figures[f"markout_ci_bps_{x:g}s"]) for x in trace.x]
+        assert list(trace.error_y.array) == widths
+        assert min(widths) > 0
 
 
 def test_fronts_are_drawn_as_they_are(facts):

@@ -278,6 +278,35 @@ def equity_chart(facts: SweepFacts) -> "Figure":
     return figure
 
 
+def markout_chart(facts: SweepFacts) -> "Figure":
+    """Draw the mean move of the mid after the fills of the best sets, by horizon, with its interval."""
+    import plotly.graph_objects as go
+
+    figure = new_figure(270 + 20 * CURVES, "bps", "seconds after the fill (log scale)")
+    horizons = sorted({key for one in facts.ranked[:CURVES] for key in one.trial.markouts}, key=float)
+    for one, colour in zip(facts.ranked[:CURVES], CURVE_COLOURS, strict=False):
+        known = [key for key in horizons if key in one.trial.markouts]
+        widths = [float(one.trial.figures.get(f"markout_ci_bps_{key}s", 0)) for key in known]
+        figure.add_trace(
+            go.Scatter(
+                x=[float(key) for key in known],
+                y=[round(one.trial.markouts[key], 4) for key in known],
+                error_y={
+                    "type": "data",
+                    "array": [0.0 if math.isnan(w) else w for w in widths],
+                    "thickness": 1,
+                },
+                mode="lines+markers",
+                name=settings_text(one, facts),
+                line={"color": colour, "width": 1.6},
+            )
+        )
+    figure.update_xaxes(type="log", tickvals=[float(key) for key in horizons], ticktext=horizons)
+    figure.update_layout(legend={"orientation": "v", "y": 1.02, "yanchor": "bottom"})
+    figure.add_hline(y=0, line_color=INK, line_width=0.6)
+    return figure
+
+
 def line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, line: dict[str, Any]) -> None:
     """Draw a series, thinned to what a screen shows."""
     import plotly.graph_objects as go

@@ -11,6 +11,7 @@ from makerside.research.sweep_charts import (
     equity_chart,
     facet_keys,
     heat_maps,
+    markout_chart,
     one_setting,
     pareto_chart,
 )
@@ -53,6 +54,12 @@ def _sections(facts: SweepFacts, results_sha256: str) -> Iterator[str]:
     yield _words()
     yield "<h2>Equity of the best</h2>"
     yield to_html(equity_chart(facts))
+    yield "<h2>After their fills</h2>"
+    yield _note(
+        "Markouts: mean move of the mid after a fill, in our favour, weighted by size, before fees, with its "
+        "95 % interval. Below zero: the set is picked off."
+    )
+    yield to_html(markout_chart(facts))
     yield from _walks(facts)
     yield from _maps(facts)
     yield "<h2>What was risked for it</h2>"

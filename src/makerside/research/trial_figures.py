@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from makerside.engine import Engine
 from makerside.journal.reader import Journal
-from makerside.model.action import ActionKind
 from makerside.model.event import Kind, order_detail_t
 from makerside.research.facts import Markout, Money, fills_of, markouts_of, money_of
 from makerside.research.grid import ParameterSet
@@ -38,10 +37,9 @@ def finish_trial(
     units = [int(engine.accounts[0]["positions"][i]["unit_value_e8"]) for i in range(n)]
     end_ns = int(market.tape.events["ts_local_ns"][-1])
     markouts = markouts_of(engine, fills, market.trace)
-    actions = journal.actions
     figures: Figures = {
         **_counts(engine, fills),
-        "orders_filled": orders_filled(journal, actions),
+        "orders_filled": orders_filled(journal),
         **_money(Money.sum(money)),
         **_inventory(holding_of(fills, units, market.tape.start_ns, end_ns)),
         **_intervals(markouts),
@@ -51,7 +49,7 @@ def finish_trial(
         settings=one.settings,
         figures=figures,
         markouts={f"{markout.horizon_s:g}": markout.gross_bps for markout in markouts if markout.n},
-        actions_sha256=actions_sha256(actions),
+        actions_sha256=actions_sha256(journal.actions),
         equity_e8=equity_e8,
     )
 
@@ -68,12 +66,11 @@ def _counts(engine: Engine, fills: NDArray[Any]) -> Figures:
     }
 
 
-def orders_filled(journal: Journal, actions: NDArray[Any]) -> int:
-    """Return how many of the orders placed were filled, at least in part."""
+def orders_filled(journal: Journal) -> int:
+    """Return how many of our orders were filled, at least in part."""
     heads = np.flatnonzero(journal.is_head & (journal.rows["kind"] == Kind.FILL))
-    details = np.ascontiguousarray(journal.rows[heads + 1]).view(order_detail_t)
-    placed = actions["client_order_id"][actions["kind"] == ActionKind.PLACE]
-    return int(np.isin(np.unique(details["client_order_id"]), placed).sum())
+    ids = np.ascontiguousarray(journal.rows[heads + 1]).view(order_detail_t)["client_order_id"]
+    return len(np.unique(ids[ids > 0]))
 
 
 def _money(total: Money) -> Figures:
