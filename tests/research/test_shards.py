@@ -77,11 +77,13 @@ def test_a_shard_stops_when_told(sets, market):
 
 
 def test_closing_the_crew_ends_its_work(sets, market):
-    looks = ThreadCrew(2).run(market, cut(sets, 2, 1))
+    before = threading.active_count()
+    many = sets * 50
+    looks = ThreadCrew(2).run(market, cut(many, 2, 1))
     trials, _ = next(looks)
     looks.close()
-    assert len(trials) < len(sets)
-    assert threading.active_count() < 10
+    assert len(trials) < len(many) // 2
+    assert threading.active_count() == before
 
 
 # How long we hold.
