@@ -18,7 +18,6 @@ from makerside.model.units import NEVER_NS
 from makerside.research.backtest import Simulation, with_fees
 from makerside.research.grid import ParameterSet
 from makerside.research.trial import LEAN_ROWS, SharedMarket, Stopped, Trial, equity_e8
-from makerside.research.trial_figures import finish_trial
 
 SETS_MAX = 64  # of a shard: what all sets share is then a few per cent of the work; more only loses more
 OnRows = Callable[[int], None]
@@ -79,8 +78,15 @@ def _run_set(market: SharedMarket, one: ParameterSet, stop: Stop | None) -> Tria
     _advance(simulation, block, parts, NEVER_NS)
     equity[-1] = equity_e8(simulation.engine, market.mids_x2[-1].tolist())
     rows = np.concatenate(parts) if parts else np.zeros(0, event_t)
-    return finish_trial(
-        market, one, simulation.engine, Journal(rows, heads(rows)), np.asarray(equity, np.int64)
+    journal = Journal(rows, heads(rows))
+    figures, markouts = trial_figures(market, simulation.engine, journal)
+    return Trial(
+        index=one.index,
+        settings=one.settings,
+        figures=figures,
+        markouts=markouts,
+        actions_sha256=actions_sha256(journal.actions),
+        equity_e8=np.asarray(equity, np.int64),
     )
 
 

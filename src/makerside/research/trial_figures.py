@@ -1,11 +1,10 @@
-"""From a set's own rows to its trial: counts, money, inventory, markouts.
+"""What a set's own rows say: counts, money, inventory, markouts; the end of every trial.
 
-The end of every trial, whoever ran the set and however many ran beside it. Figures are integers and exact
-decimal texts, so that equal runs have equal figures everywhere.
+Figures are integers and exact decimal texts, so that equal runs have equal figures everywhere.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +13,19 @@ from makerside.engine import Engine
 from makerside.journal.reader import Journal
 from makerside.model.event import Kind, order_detail_t
 from makerside.research.facts import Markout, Money, fills_of, markouts_of, money_of
-from makerside.research.grid import ParameterSet
 from makerside.research.holding import Holding, holding_of
-from makerside.research.replay import actions_sha256
-from makerside.research.trial import SharedMarket, Trial
+
+if TYPE_CHECKING:
+    from makerside.research.trial import SharedMarket
 
 Figures = dict[str, int | str]
 
 
-def finish_trial(
-    market: SharedMarket, one: ParameterSet, engine: Engine, journal: Journal, equity_e8: NDArray[np.int64]
-) -> Trial:
-    """Return the trial of a set that has passed the whole tape.
+def trial_figures(market: "SharedMarket", engine: Engine, journal: Journal) -> tuple[Figures, dict[str, float]]:
+    """Return the figures of a set after the whole tape, and its gross markouts in bps by horizon in s.
 
-    engine    : its own, in the final state
-    journal   : its own reports and actions, in their order (a whole journal gives the same)
-    equity_e8 : (m,) at market.sample_ns
+    engine  : its own, in the final state
+    journal : its own fills in their order; other rows change nothing
     """
     n = len(engine.instruments)
     fills = fills_of(journal, market.trace, n)
@@ -44,14 +40,7 @@ def finish_trial(
         **_inventory(holding_of(fills, units, market.tape.start_ns, end_ns)),
         **_intervals(markouts),
     }
-    return Trial(
-        index=one.index,
-        settings=one.settings,
-        figures=figures,
-        markouts={f"{markout.horizon_s:g}": markout.gross_bps for markout in markouts if markout.n},
-        actions_sha256=actions_sha256(journal.actions),
-        equity_e8=equity_e8,
-    )
+    return figures, {f"{one.horizon_s:g}": one.gross_bps for one in markouts if one.n}
 
 
 def _counts(engine: Engine, fills: NDArray[Any]) -> Figures:
