@@ -17,7 +17,9 @@ from makerside.model.event import event_t
 from makerside.model.units import NEVER_NS
 from makerside.research.backtest import Simulation, with_fees
 from makerside.research.grid import ParameterSet
+from makerside.research.replay import actions_sha256
 from makerside.research.trial import LEAN_ROWS, SharedMarket, Stopped, Trial, equity_e8
+from makerside.research.trial_figures import trial_figures
 
 SETS_MAX = 64  # of a shard: what all sets share is then a few per cent of the work; more only loses more
 OnRows = Callable[[int], None]
