@@ -144,7 +144,7 @@ def test_how_sets_are_cut_does_not_matter(sweep, tmp_path):
         (("--data", "missing.parquet"), "missing.parquet"),
         (("--set", "gamma_per_usd=1"), "is an axis of the grid as well"),
         (("--out", "/proc/nothing/here"), "cannot be used for a sweep"),
-        (("--shard", "65"), "shard"),
+        (("--shard", "63"), "shard"),
         (("--address", "127.0.0.1:1"), "is for --engine ray"),
         (("--engine", "ray", "--jobs", "2"), "--jobs is for --engine threads"),
         (("--engine", "ray", "--address", "nonsense"), "(give HOST:PORT|needs the package ray)"),

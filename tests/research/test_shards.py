@@ -15,7 +15,7 @@ from makerside.research.crew import ThreadCrew
 from makerside.research.facts import fill_t
 from makerside.research.grid import expand, parameter_sets, parse_grid
 from makerside.research.holding import holding_of, pair
-from makerside.research.shards import SETS_MAX, cut, run_shard
+from makerside.research.shards import SETS_MAX, cut, likeness, run_shard
 from makerside.research.sweep import results_sha256
 from makerside.research.trial import Stopped, run_trial, share
 from research.test_sweep import BASE
@@ -47,6 +47,17 @@ def test_every_set_is_in_one_shard_and_workers_have_equal_work(n, workers, sets_
     # Either everybody has a shard in every round, or there are too few sets for that.
     assert len(shards) % workers == 0 or len(shards) == n
     assert len(shards) == min(n, workers * math.ceil(n / (workers * sets_max)))  # no more rounds than it takes
+
+
+def test_sets_that_see_the_same_market_are_alike():
+    grid = parse_grid(["levels=1,2", "simulation.maker_fee_bps=0,1", "estimators.volatility_half_life_s=30,60"])
+    sets = parameter_sets(expand(grid, None, 1), None, [], BASE)
+    groups = {likeness(one) for one in sets}
+    assert len(groups) == 4
+    for one in sets:
+        for other in sets:
+            sees_same = all(one.settings[key] == other.settings[key] for key in list(grid)[1:])
+            assert (likeness(one) == likeness(other)) == sees_same
 
 
 def test_a_shard_gives_what_its_sets_give_alone(sets, market):

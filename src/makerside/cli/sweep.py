@@ -59,8 +59,8 @@ def sweep(
         typer.Option(
             "--shard",
             min=1,
-            max=64,
-            help="Sets run together, at most; fewer lose less when interrupted. Default: 64.",
+            max=62,
+            help="Sets run together, at most; fewer lose less when interrupted. Default: 62.",
             show_default=False,
         ),
     ] = None,

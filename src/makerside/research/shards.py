@@ -12,7 +12,7 @@ from typing import Protocol
 from makerside.research.grid import ParameterSet
 from makerside.research.trial import SharedMarket, Trial, run_trials
 
-SETS_MAX = 64  # of a shard: what all sets share is then a few per cent of the work; more only loses more
+SETS_MAX = 62  # of a shard: one walk of the tape carries no more
 OnRows = Callable[[int], None]
 
 
@@ -35,6 +35,12 @@ def cut(sets: Sequence[ParameterSet], workers: int, sets_max: int = SETS_MAX) ->
     n = min(len(sets), workers * rounds)
     edges = [len(sets) * i // n for i in range(n + 1)]
     return [tuple(sets[start:stop]) for start, stop in itertools.pairwise(edges)]
+
+
+def likeness(one: ParameterSet) -> str:
+    """Return what decides how a set sees the market: sets that see the same go into the same shard."""
+    simulation = one.config.simulation
+    return repr((one.config.estimators, simulation.maker_fee_bps, simulation.taker_fee_bps))
 
 
 def run_shard(

@@ -25,7 +25,7 @@ from makerside.journal.folder import write_json
 from makerside.model.errors import UserError
 from makerside.research.crew import Crew, ThreadCrew
 from makerside.research.grid import ParameterSet
-from makerside.research.shards import SETS_MAX, cut
+from makerside.research.shards import SETS_MAX, cut, likeness
 from makerside.research.trial import SharedMarket, Trial
 
 PLAN_NAME = "sweep.json"
@@ -146,7 +146,8 @@ def run_sweep(
             on_progress(Progress(len(done), len(sets), rows_done, len(sets) * tape_rows))
 
     crew = ThreadCrew(jobs) if crew is None else crew
-    shards = cut([one for one in sets if one.index not in done], crew.size, shard_max)
+    left = sorted((one for one in sets if one.index not in done), key=likeness)
+    shards = cut(left, crew.size, shard_max)
     try:
         tell(0)
         with (folder / LOG_NAME).open("a") as log, closing(crew.run(market, shards)) as looks:
