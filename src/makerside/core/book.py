@@ -38,7 +38,7 @@ def book_clear(book: Record) -> None:
 @kernel
 def book_lots(book: Record, side: int, tick: int) -> int:
     """Return the size at a price, 0 when there is none or the price is outside the window."""
-    if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
+    if (tick - book["base_ticks"]) & ~WINDOW_MASK != 0:
         return 0
     return book["lots"][side, tick & WINDOW_MASK]
 
@@ -106,31 +106,47 @@ def set_level(book: Record, side: int, tick: int, lots: int) -> int:
 
     A price outside the window is dropped and counted, unless it is a new touch: then the window moves.
     """
-    base = book["base_ticks"]
-    if tick < base or tick >= base + WINDOW_TICKS:
-        is_touch = tick > book["bid_ticks"] if side == BID else tick < book["ask_ticks"]
-        if lots <= 0 or not (is_touch or _is_empty(book)):
-            book["n_outside"] += 1
-            return 0
-        move_window(book, _center(tick, book["ask_ticks"] if side == BID else book["bid_ticks"]))
+    if (tick - book["base_ticks"]) & ~WINDOW_MASK != 0 and not _makes_room(book, side, tick, lots):
+        return 0
     slot = tick & WINDOW_MASK
     before = book["lots"][side, slot]
     book["lots"][side, slot] = lots
-    book["low_ticks"] = min(book["low_ticks"], tick)
-    book["high_ticks"] = max(book["high_ticks"], tick)
-    # Without branches on side and size, which nobody can predict: half the time of a row.
+    if tick < book["low_ticks"]:
+        book["low_ticks"] = tick
+    if tick > book["high_ticks"]:
+        book["high_ticks"] = tick
+    # Which side a row is of nobody can predict; that it changes no best price is a safe bet.
     is_bid = side == BID
-    bid = book["bid_ticks"]
-    ask = book["ask_ticks"]
-    if lots <= 0 and tick == (bid if is_bid else ask):
+    best = book["bid_ticks"] if is_bid else book["ask_ticks"]
+    if (tick - best if is_bid else best - tick) >= 0:
+        _set_best(book, is_bid, tick, lots, best)
+    return before
+
+
+@kernel
+def _makes_room(book: Record, side: int, tick: int, lots: int) -> bool:
+    """Move the window to a price outside it that is a new touch; returns False, and counts, when it is none."""
+    is_touch = tick > book["bid_ticks"] if side == BID else tick < book["ask_ticks"]
+    if lots <= 0 or not (is_touch or _is_empty(book)):
+        book["n_outside"] += 1
+        return False
+    move_window(book, _center(tick, book["ask_ticks"] if side == BID else book["bid_ticks"]))
+    return True
+
+
+@inlined
+def _set_best(book: Record, is_bid: bool, tick: int, lots: int, best: int) -> None:
+    """Keep a best price right after a level at it, or before it, was set."""
+    if lots > 0:
+        if is_bid:
+            book["bid_ticks"] = tick
+        else:
+            book["ask_ticks"] = tick
+    elif tick == best:
         if is_bid:
             book["bid_ticks"] = next_bid(book, tick - 1)
         else:
             book["ask_ticks"] = next_ask(book, tick + 1)
-        return before
-    book["bid_ticks"] = max(bid, tick if is_bid and lots > 0 else NO_BID)
-    book["ask_ticks"] = min(ask, NO_ASK if is_bid or lots <= 0 else tick)
-    return before
 
 
 @kernel

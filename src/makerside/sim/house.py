@@ -8,7 +8,7 @@ pits rest at which price, one bit each, and tells after every row whom it concer
 from makerside.core.book import apply_book_row, book_lots, end_message
 from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.event import Flag, Kind
-from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK, WINDOW_TICKS
+from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK
 from makerside.model.units import ASK, BID, BUY, SELL
 
 SELL_FLAG = int(Flag.SELL)
@@ -111,7 +111,7 @@ def _delta(house: Record, side: int, tick: int, lots: int, ts_ns: int) -> int:
 
 @inlined
 def _is_inside(book: Record, tick: int) -> bool:
-    return book["base_ticks"] <= tick < book["base_ticks"] + WINDOW_TICKS
+    return (tick - book["base_ticks"]) & ~WINDOW_MASK == 0
 
 
 @kernel
