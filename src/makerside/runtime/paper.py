@@ -15,6 +15,7 @@ from makerside.net.clock import Clock
 from makerside.runtime.run import RunRecord, start_run
 from makerside.runtime.shell import Shell
 from makerside.sim.build import make_exchanges
+from makerside.sim.latency import make_latency
 from makerside.sim.paper import PaperExchange
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.client_state import network_url
@@ -32,9 +33,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
         facts = {"network": config.venue.network, "exchange": "simulated", "queue": settings.queue}
         record = RunRecord("paper", config, client.instruments, mids, False, facts)
         exchanges = make_exchanges(client.instruments, settings.queue, settings.queue_exponent)
-        exchange = PaperExchange(
-            exchanges, round(settings.entry_ms * NS_PER_MS), round(settings.response_ms * NS_PER_MS)
-        )
+        exchange = PaperExchange(exchanges, make_latency(settings))
         with start_run(out, record) as journal:
             shell = Shell(record.engine(), journal, clock, exchange)
 
