@@ -2,26 +2,27 @@
 
 Three legs: FEED (venue to us), ENTRY (us to the venue) and RESPONSE (venue to us, our own reports). A leg is
 constant, or drawn from a table of quantiles with a generator of its own, so that what one leg draws does not
-depend on how often another one is asked. What is sent at the same time is one message and arrives together. On
-the connection nothing overtakes: what arrives is never earlier than what was sent before it. Behind the connection the venue adds its speed bump by the class of the order, and
-executes in blocks where it has them; orders of different classes may change places there, as they do at the
-venue: a cancel without a bump ends a quote before a taker that came earlier reaches it.
+depend on how often another one is asked. What is sent at the same time is one message and arrives together.
+On the connection nothing overtakes: what arrives is never earlier than what was sent before it. Behind the
+connection the venue adds its speed bump by the class of the order, and executes in blocks where it has them;
+orders of different classes may change places there, as they do at the venue: a cancel without a bump ends a
+quote before a taker that came earlier reaches it.
 
 Where the loop calls `delay_ns`, each once per thing that travels:
 
 - an action that `step` has decided: `ts_ns` is its `ts_decided_ns`, `what` is `what_of(kind, flags)`; the sum is
-  the time at which the exchange executes it. It may be earlier than that of an action decided before (another
-  class), so it goes into the queue of actions by time, behind those of the same time: `is_in_order` says when
-  appending is enough.
+  the time at which the exchange executes it. It may be earlier than that of an action decided before
+  (another class), so it goes into the queue of actions by time, behind those of the same time: `is_in_order`
+  says when appending is enough.
 - a report: `ts_ns` is the exchange's time of it, `what` is RESPONSE; the sum is its `ts_arrival_ns`.
 - market rows: once for all parameter sets, by `delay_feed` over the whole tape before the walk.
 
-A `latency_t` is state of one parameter set, like its orders. Where it is wrong: delays of one leg are independent
-of each other and of the market; in truth they are long together, and longest when the market moves.
+A `latency_t` is state of one parameter set, like its orders. Where it is wrong: delays of one leg are
+independent of each other and of the market; in truth they are long together, and longest when it moves.
 
-Source of the bumps: the venues' rules (Lighter, account types, 2026-07: 200 ms for makers and cancels, 300 ms for
-takers on Standard; 0 and 140 to 200 ms on Premium; any order that is not post-only counts as a taker's).
-Order inside a block: Hyperliquid, optimizing latency: what sends no taker first, then cancels, then takers. Pure.
+Source of the bumps: the venues' rules (Lighter, account types, 2026-07: 200 ms for makers and cancels, 300 ms
+for takers on Standard; 0 and 140 to 200 ms on Premium; any order that is not post-only counts as a taker's).
+Order inside a block: Hyperliquid, optimizing latency: what sends no taker, then cancels, then takers. Pure.
 """
 
 from collections.abc import Sequence
