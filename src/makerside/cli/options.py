@@ -32,6 +32,10 @@ DataOption = Annotated[
         help="Recording: Parquet file, or folder of a record or paper run; repeat for several symbols.",
     ),
 ]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option("--profile", help="TOML file of `makerside calibrate`.", show_default=False),
+]
 UrlOption = Annotated[
     str | None,
     typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),

@@ -1,15 +1,16 @@
 """The queue exponent from our own fills, by maximum likelihood (formulas d-16, last line; mission b3).
 
-A model gives each order a margin at every print at its price: the print less what stands before us, per lot of
-which cancels leave the place unknown. The true margin is taken to be off by an error that is one number per
-order, normal with mean 0 and an unknown spread s. So an order that a print filled, and that earlier prints with
-margin up to p had passed by, has the probability Phi(r / s) - Phi(p / s); one that was cancelled, or filled by a
-print through its price, has 1 - Phi(p / s): it is censored. A share of `OUTLIERS` is noise.
+A model gives each order a margin at every print at its price: the print less what stands before us, per lot
+of which cancels leave the place unknown. The true margin is taken to be off by an error that is one number
+per order, normal with mean 0 and an unknown spread s. An order that a print of margin r filled, and that
+earlier prints of margin up to p had passed by, has the probability Phi(r / s) - Phi(p / s); one that was
+cancelled, or filled by a print through its price, has 1 - Phi(p / s): it is censored. A share of `OUTLIERS`
+is noise.
 
 The exponent, the family of power models and s maximise the likelihood over grids. The band is the wider, on
-either side, of the profile likelihood's and of a bootstrap over batches of consecutive orders, since orders that
-stand in the queue together share their luck. What it assumes and where that is wrong: the truth is near one of
-the families; an error of one order does not change while it rests.
+either side, of the profile likelihood's and of a bootstrap over batches of consecutive orders, since orders
+that stand in the queue together share their luck. What it assumes and where that is wrong: the truth is near
+one of the families; an error of one order does not change while it rests.
 """
 
 import math
@@ -61,7 +62,8 @@ class Margins:
         fills = (np.maximum(self.passed, self.reached) > 0).sum(axis=1)
         early = (self.passed > 0).sum(axis=1)
         size = self.passed.shape[1]
-        return ((fills > 0) & (fills < size)) | ((early > 0) & (early < size))
+        found: NDArray[np.bool_] = ((fills > 0) & (fills < size)) | ((early > 0) & (early < size))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

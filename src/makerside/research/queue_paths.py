@@ -190,9 +190,9 @@ def _is_known(walk: Record, side: int, tick: int) -> bool:
     has_depth = walk["has_depth"] == 1
     if side == BUY:
         is_touch = book["bid_ticks"] != NO_BID and tick >= book["bid_ticks"]
-        return is_touch or (has_depth and tick >= book["known_bid_ticks"])
+        return bool(is_touch or (has_depth and tick >= book["known_bid_ticks"]))
     is_touch = book["ask_ticks"] != NO_ASK and tick <= book["ask_ticks"]
-    return is_touch or (has_depth and tick <= book["known_ask_ticks"])
+    return bool(is_touch or (has_depth and tick <= book["known_ask_ticks"]))
 
 
 @kernel
@@ -308,7 +308,7 @@ def _walk(rows: Record, times: Record, orders: Record, walks: Record, out: Recor
             waiting += 1
         _apply(walk, orders, rows[i], ts_ns, out)
         last_ns = ts_ns
-    return walk["used"]
+    return int(walk["used"])
 
 
 @kernel

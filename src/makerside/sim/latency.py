@@ -10,10 +10,10 @@ quote before a taker that came earlier reaches it.
 
 Where the loop calls `delay_ns`, each once per thing that travels:
 
-- an action that `step` has decided: `ts_ns` is its `ts_decided_ns`, `what` is `what_of(kind, flags)`; the sum is
-  the time at which the exchange executes it. It may be earlier than that of an action decided before
-  (another class), so it goes into the queue of actions by time, behind those of the same time: `is_in_order`
-  says when appending is enough.
+- an action that `step` has decided: `ts_ns` is its `ts_decided_ns`, `what` is `what_of(kind, flags)`; the sum
+  is the time at which the exchange executes it. It may be earlier than that of an action decided before
+  (another class), so it goes into the queue of actions by time, behind those of the same time:
+  `is_in_order` says when appending is enough.
 - a report: `ts_ns` is the exchange's time of it, `what` is RESPONSE; the sum is its `ts_arrival_ns`.
 - market rows: once for all parameter sets, by `delay_feed` over the whole tape before the walk.
 
