@@ -23,7 +23,7 @@ from makerside.model.errors import UserError
 from makerside.research.own_intensity import FILLS_NEEDED, fit_own_intensity
 from makerside.research.own_latency import CLASSES, NEEDED, Z_95, OwnLatency, law_of, own_latency
 from makerside.research.own_orders import OwnRun, read_run
-from makerside.research.queue_fit import INFORMATIVE_NEEDED, Paths, QueueFit, fit_queue
+from makerside.research.queue_fit import DROP_95, INFORMATIVE_NEEDED, Paths, QueueFit, fit_queue
 from makerside.research.queue_paths import distance_bps, paths_of, slack_of
 
 TAKERS_NEEDED = 20
@@ -140,6 +140,9 @@ def _queue_figure(fit: QueueFit | None, n_informative: int) -> Figure:
         f"{fit.family.name.lower()}; {fit.n_orders} orders, {fit.n_filled} filled by a print at their price; "
         f"log-likelihood that others lose: {others}"
     )
+    better = min(fit.behind, key=lambda other: fit.behind[other])
+    if fit.behind[better] < -DROP_95:
+        note += f"; {better} explains these orders better"
     if fit.is_open:
         note += "; the band ends where the search ends"
     return Figure(name, "", setting, n_informative, INFORMATIVE_NEEDED, fit.low, fit.middle, fit.high, note)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 FILLS_NEEDED = 50
 K_MIN, K_MAX, POINTS = 1e-3, 1e2, 1_500
 DRAWS = 20_000
-EDGE = 1e-3  # posterior mass in the outermost point that says: no end in sight
+EDGE = 0.05  # of the highest posterior density: as high at the end of the search, k has no end in sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def fit_own_intensity(
     log_s = peak + np.log(np.exp(exponents - peak[:, None]).sum(axis=1))
     log_likely = -ks * float(fills_bps.sum()) - n * log_s
     weight = np.exp(log_likely - log_likely.max())  # over ln k: the prior 1/k
+    is_open = bool(weight[0] > EDGE or weight[-1] > EDGE)
     weight /= weight.sum()
     best = int(log_likely.argmax())
     rng = np.random.default_rng(seed)
@@ -67,5 +68,5 @@ def fit_own_intensity(
     return OwnIntensity(
         a_per_s=(float(low_a), n * math.exp(-log_s[best]), float(high_a)),
         k_per_bps=(float(low_k), float(ks[best]), float(high_k)),
-        is_open=bool(weight[0] > EDGE or weight[-1] > EDGE),
+        is_open=is_open,
     )

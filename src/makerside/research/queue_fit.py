@@ -65,13 +65,18 @@ class Margins:
         found: NDArray[np.bool_] = ((fills > 0) & (fills < size)) | ((early > 0) & (early < size))
         return found
 
+    def fills_at(self, exponents: NDArray[np.float64], exponent: float) -> int:
+        """Return how many orders the model fills while we see them, at one of the exponents."""
+        at = int(np.argmin(np.abs(exponents - exponent)))
+        return int((np.maximum(self.passed[:, at], self.reached[:, at]) > 0).sum())
+
 
 @dataclass(frozen=True, slots=True)
 class QueueFit:
     """A fitted queue model.
 
     low, middle, high : exponents, the ends of the 95 % band and the best
-    slow, fast        : the end of the band that fills us less, and the one that fills us more
+    slow, fast        : the end of the band that fills fewer of these orders, and the one that fills more
     spread            : s, of the errors of the margins
     n_orders          : with a path; n_filled: of them filled by a print at their price
     n_informative     : orders whose fill depends on the exponent
@@ -83,22 +88,14 @@ class QueueFit:
     low: float
     middle: float
     high: float
+    slow: float
+    fast: float
     spread: float
     n_orders: int
     n_filled: int
     n_informative: int
     behind: dict[str, float]
     is_open: bool
-
-    @property
-    def slow(self) -> float:
-        """The exponent of the band at which we fill less."""
-        return self.low if self.family == QueueModel.POWER2 else self.high
-
-    @property
-    def fast(self) -> float:
-        """The exponent of the band at which we fill more."""
-        return self.high if self.family == QueueModel.POWER2 else self.low
 
 
 def fit_queue(
@@ -133,11 +130,17 @@ def fit_queue(
     for plain in (QueueModel.RISK_AVERSE, QueueModel.LOG_PROB, QueueModel.LOG2):
         other = _table(_margins(markets, plain, np.ones(1), _Meter(None, 1)))
         behind[plain.name.lower()] = best - float(other.sum(axis=0).max())
+    ends = (low, high)
+    fills = (found.fills_at(fine, low), found.fills_at(fine, high))
+    is_rising = fills[0] < fills[1] or (fills[0] == fills[1] and family == QueueModel.POWER2)
+    slow, fast = ends if is_rising else ends[::-1]
     fit = QueueFit(
         family=family,
         low=low,
         middle=middle,
         high=high,
+        slow=slow,
+        fast=fast,
         spread=float(SPREADS[np.unravel_index(total_by_cell.argmax(), total_by_cell.shape)[1]]),
         n_orders=len(informative),
         n_filled=int((found.reached > -math.inf).any(axis=1).sum()),
