@@ -11,7 +11,7 @@ from makerside.sim.latency import (
     SpeedBumps,
     What,
     delay_feed,
-    is_in_order,
+    is_plain,
     make_latency,
     next_delay_ns,
     what_of,
@@ -39,7 +39,7 @@ def test_a_constant_leg_is_constant():
     latency = law(entry_ms=60, response_ms=35)
     assert set(draws(latency, What.PLACE_POST_ONLY, 100).tolist()) == {60 * MS}
     assert set(draws(latency, What.RESPONSE, 100).tolist()) == {35 * MS}
-    assert is_in_order(latency[0])
+    assert is_plain(latency[0])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_venue_holds_orders_back_by_class(bumps, post_only_ms, taker_ms, can
     expected = {What.PLACE_POST_ONLY: post_only_ms, What.PLACE_TAKER: taker_ms, What.CANCEL: cancel_ms}
     for what, ms in expected.items():
         assert set(draws(law(bumps, entry_ms=10), what, 5).tolist()) == {(10 + ms) * MS}
-    assert not is_in_order(law(bumps)[0])
+    assert not is_plain(law(bumps)[0])
 
 
 def test_a_premium_cancel_overtakes_a_taker_at_the_venue():

@@ -68,7 +68,7 @@ def sweep(
         screen.print(describe(replace(recording, instrument=with_fees(recording.instrument, first))))
     load_kernels(screen)
     begun = time.perf_counter()
-    market = share(Tape.of(recordings, first.simulation.feed_ms), first)
+    market = share(Tape.of(recordings, first.simulation), first)
     with progress_bar("sweep") as bar:
         task = bar.add_task("", total=len(sets))
         trials = run_sweep(

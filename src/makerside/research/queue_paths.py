@@ -2,7 +2,7 @@
 
 A path is the list of what happened at one order's level: its start, changes of the level's size by others,
 prints at the price, and what ends the queue's say (a print through the price, a market that crosses it, a gap).
-It follows the rules of `sim/exchange.py`, so that an exponent that was fitted to paths is the exponent that the
+It follows the rules of `sim/pit.py`, so that an exponent that was fitted to paths is the exponent that the
 simulated exchange wants. On the way it adds up how long our orders stood at which distance from mid.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from makerside.core.book import apply_book_row, book_lots, book_time_ns, end_message
+from makerside.core.book import apply_book_row, book_lots, end_message
 from makerside.core.kernel import Record, kernel, records
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.layout import row_type
-from makerside.model.market import NO_ASK, NO_BID, book_t
+from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK, WINDOW_TICKS, book_t
 from makerside.model.units import ASK, BID, BUY, NEVER_NS, NS_PER_MS, NS_PER_S, SELL
 from makerside.research.own_orders import OwnRun, own_order_t
 from makerside.sim.queue import queue_on_level, queue_on_trade
@@ -57,6 +57,7 @@ walk_t = row_type(
         ("active", "i8", (ACTIVE_MAX,)),
         ("is_unknown", "i8", (ACTIVE_MAX,)),  # by place in `active`: the source has not told its queue yet
         ("level_lots", "f8", (ACTIVE_MAX,)),
+        ("told_ns", "i8", (2, WINDOW_TICKS)),  # by book side and price modulo the window: when a level was told
         ("book", book_t),
     ]
 )
@@ -175,7 +176,7 @@ def _others_lots(walk: Record, orders: Record, order: Record) -> float:
     book, side, tick = walk["book"], order["side"], order["price_ticks"]
     lots = book_lots(book, BID if side == BUY else ASK, tick)
     if walk["has_own_in_book"] == 1:
-        told_ns = book_time_ns(book, BID if side == BUY else ASK, tick)
+        told_ns = walk["told_ns"][BID if side == BUY else ASK, tick & WINDOW_MASK]
         for j in range(walk["n_active"]):
             own = orders[walk["active"][j]]
             if own["side"] == side and own["price_ticks"] == tick and own["rested_ns"] <= told_ns:
@@ -185,7 +186,7 @@ def _others_lots(walk: Record, orders: Record, order: Record) -> float:
 
 @kernel
 def _is_known(walk: Record, side: int, tick: int) -> bool:
-    """Return whether the source tells the size at a price; see `exchange._is_known`."""
+    """Return whether the source tells the size at a price; as `house` knows it."""
     book = walk["book"]
     has_depth = walk["has_depth"] == 1
     if side == BUY:
@@ -207,7 +208,8 @@ def _apply(walk: Record, orders: Record, row: Record, ts_ns: int, out: Record) -
         if walk["in_snapshot"] == 0:
             _remember(walk, orders)
         side = ASK if flags & _SELL else BID
-        apply_book_row(walk["book"], kind, side, tick, row["size_lots"], row["ts_venue_ns"])
+        if apply_book_row(walk["book"], kind, side, tick, row["size_lots"], row["ts_venue_ns"]):
+            walk["told_ns"][side, tick & WINDOW_MASK] = ts_ns
         if kind == _SNAPSHOT:
             walk["in_snapshot"] = 1
             walk["has_depth"] = 1

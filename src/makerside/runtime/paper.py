@@ -12,10 +12,9 @@ from makerside.engine import opening_rows
 from makerside.journal.folder import write_timings
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import Clock
-from makerside.runtime.run import RunRecord, start_run
+from makerside.runtime.run import RunRecord, latency_of, start_run
 from makerside.runtime.shell import Shell
 from makerside.sim.build import make_exchanges
-from makerside.sim.latency import make_latency
 from makerside.sim.paper import PaperExchange
 from makerside.venues.hyperliquid.client import HyperliquidClient
 from makerside.venues.hyperliquid.client_state import network_url
@@ -33,7 +32,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
         facts = {"network": config.venue.network, "exchange": "simulated", "queue": settings.queue}
         record = RunRecord("paper", config, client.instruments, mids, False, facts)
         exchanges = make_exchanges(client.instruments, settings.queue, settings.queue_exponent)
-        exchange = PaperExchange(exchanges, make_latency(settings))
+        exchange = PaperExchange(exchanges, latency_of(config))
         with start_run(out, record) as journal:
             shell = Shell(record.engine(), journal, clock, exchange)
 
@@ -63,7 +62,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
                 await client.close()  # before the journal: whatever is fed is journaled
             journal.seal(shell.engine.state_bytes())
             write_timings(out, decision_ns=np.asarray(shell.decision_ns, np.int64))
-            return int(exchanges["n_active"].sum())
+            return int(exchanges["pit"]["n_active"].sum())
     finally:
         await client.close()
 

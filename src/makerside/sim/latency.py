@@ -8,16 +8,16 @@ connection the venue adds its speed bump by the class of the order, and executes
 orders of different classes may change places there, as they do at the venue: a cancel without a bump ends a
 quote before a taker that came earlier reaches it.
 
-Where the loop calls `delay_ns`, each once per thing that travels:
+Where the walk (`loop.py`) calls `delay_ns`, each once per thing that travels:
 
 - an action that `step` has decided: `ts_ns` is its `ts_decided_ns`, `what` is `what_of(kind, flags)`; the sum
   is the time at which the exchange executes it. It may be earlier than that of an action decided before
-  (another class), so it goes into the queue of actions by time, behind those of the same time:
-  `is_in_order` says when appending is enough.
+  (another class), so it goes into the queue of actions by time, behind those of the same time.
 - a report: `ts_ns` is the exchange's time of it, `what` is RESPONSE; the sum is its `ts_arrival_ns`.
 - market rows: once for all parameter sets, by `delay_feed` over the whole tape before the walk.
 
-A `latency_t` is state of one parameter set, like its orders. Where it is wrong: delays of one leg are
+A law whose delays are all the same (`is_plain`) needs no call: `least_ns` is what it adds. A `latency_t` is
+state of one parameter set, like its orders. Where it is wrong: delays of one leg are
 independent of each other and of the market; in truth they are long together, and longest when it moves.
 
 Source of the bumps: the venues' rules (Lighter, account types, 2026-07: 200 ms for makers and cancels, 300 ms
@@ -35,7 +35,7 @@ from numba import types
 
 from makerside.core.kernel import Record, kernel, records
 from makerside.model.action import ActionKind
-from makerside.model.event import Flag, event_t
+from makerside.model.event import Flag, Kind, event_t
 from makerside.model.layout import row_type
 from makerside.model.units import NS_PER_MS
 from makerside.sim.random import random_t, seed_random, uniform
@@ -44,6 +44,7 @@ POINTS_CAPACITY = 64  # of a table of quantiles
 _LAST = int(Flag.LAST)
 _POST_ONLY = int(Flag.POST_ONLY)
 _PLACE = int(ActionKind.PLACE)
+_PRICES = int(Kind.PRICES)
 
 
 class Leg(IntEnum):
@@ -67,6 +68,7 @@ class What(IntEnum):
 FEED_LEG, ENTRY_LEG, RESPONSE_LEG = int(Leg.FEED), int(Leg.ENTRY), int(Leg.RESPONSE)
 PLACE_POST_ONLY, PLACE_TAKER, CANCEL = int(What.PLACE_POST_ONLY), int(What.PLACE_TAKER), int(What.CANCEL)
 RESPONSE, FEED = int(What.RESPONSE), int(What.FEED)
+CLASSES = 3  # of orders: the first of `What`
 
 latency_t = row_type(
     [
@@ -223,15 +225,19 @@ def what_of(kind: int, flags: int) -> int:
     return PLACE_POST_ONLY if flags & _POST_ONLY else PLACE_TAKER
 
 
-@kernel
-def is_in_order(latency: Record) -> bool:
-    """Return whether actions are executed in the order in which they are sent, whatever their class."""
-    bump_ns = latency["bump_ns"]
-    return (
-        latency["block_ns"] == 0
-        and bump_ns[PLACE_POST_ONLY] == bump_ns[PLACE_TAKER]
-        and bump_ns[PLACE_POST_ONLY] == bump_ns[CANCEL]
-    )
+def least_ns(latency: Any, leg: Leg) -> int:
+    """Return the shortest delay that a leg of a latency_t can give, of the fastest class."""
+    drawn = latency["n_points"][leg] > 0
+    least = int(latency["quantile_ns"][leg, 0] if drawn else latency["constant_ns"][leg])
+    return least + (int(latency["bump_ns"][:CLASSES].min()) if leg == Leg.ENTRY else 0)
+
+
+def is_plain(latency: Any) -> bool:
+    """Return whether orders and answers always take the same time, whatever their class."""
+    bump_ns = latency["bump_ns"][:CLASSES]
+    n_points = latency["n_points"]
+    is_constant = n_points[Leg.ENTRY] == 0 and n_points[Leg.RESPONSE] == 0
+    return bool(is_constant and latency["block_ns"] == 0 and bump_ns.min() == bump_ns.max())
 
 
 @kernel(types.int64(records(latency_t), types.int64, types.int64))
@@ -249,10 +255,12 @@ def delay_feed(latencies: Record, tape: Record) -> None:
     latency = latencies[0]
     arrival_ns = 0
     is_first = True
-    for i in range(len(tape)):
+    i = 0
+    while i < len(tape):
         row = tape[i]
         if is_first:
             sent_ns = row["ts_local_ns"]
             arrival_ns = sent_ns + delay_ns(latency, FEED, sent_ns)
         row["ts_local_ns"] = arrival_ns
         is_first = (int(row["flags"]) & _LAST) != 0
+        i += 2 if int(row["kind"]) == _PRICES else 1  # its second row has no time
