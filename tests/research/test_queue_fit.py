@@ -24,7 +24,8 @@ from makerside.research.backtest import run_backtest
 from makerside.research.order_flow import FlowLaw, synthetic_flow
 from makerside.research.own_orders import own_run
 from makerside.research.queue_fit import INFORMATIVE_NEEDED, Paths, fit_queue
-from makerside.research.queue_paths import paths_of, score_paths, slack_of
+from makerside.research.queue_margins import score_paths
+from makerside.research.queue_paths import paths_of, slack_of
 from makerside.research.queue_truth import Trial, queue_truth
 from makerside.runtime.run import RunRecord
 from makerside.sim.build import QUEUES

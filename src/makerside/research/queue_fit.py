@@ -23,7 +23,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from makerside.core.kernel import Record, kernel
-from makerside.research.queue_paths import score_paths
+from makerside.research.queue_margins import score_paths
 from makerside.sim.records import QueueModel, client_order_t
 
 FAMILIES = (QueueModel.POWER, QueueModel.POWER2, QueueModel.POWER3)
@@ -50,7 +50,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """Margins by order and exponent: (n, g) each; see `queue_paths.score_paths`."""
+    """Margins by order and exponent: (n, g) each; see `queue_margins.score_paths`."""
 
     passed: NDArray[np.float64]
     reached: NDArray[np.float64]
