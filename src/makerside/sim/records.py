@@ -136,7 +136,6 @@ world_t = row_type(
         ("n_actions", "i8"),
         ("n_rows", "i8"),  # rows of its own that wait to be read
         ("digest", digest_t),  # of all its actions so far
-        ("latency", latency_t),
         ("action_head", "i8"),
         ("action_tail", "i8"),
         ("report_head", "i8"),
@@ -145,6 +144,7 @@ world_t = row_type(
         ("actions", action_t, (IN_FLIGHT_CAPACITY,)),
         ("reports", event_t, (IN_FLIGHT_CAPACITY,)),  # under way back, with the local time of their arrival
         ("details", order_detail_t, (IN_FLIGHT_CAPACITY,)),
+        ("latency", latency_t),  # last, so that what every world looks at stays close together
     ]
 )
 
