@@ -23,12 +23,13 @@ def calibrate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap.")] = 1,
 ) -> None:
     """Fit queue, latencies, own fill intensity and slippage to what happened to our own orders."""
-    from makerside.research.calibrate import calibrate
-    from makerside.research.profile_text import write_profile
-
     load_kernels(console())
     with progress_bar("calibrate") as bar:
         task: Any = bar.add_task("", total=None)
+        # Inside: the first time its kernels are compiled, and the bar says that something goes on.
+        from makerside.research.calibrate import calibrate
+        from makerside.research.profile_text import write_profile
+
         found = calibrate(runs, seed, lambda what, done, total: bar.update(task, completed=done, total=total))
     _print_figures(found.figures)
     if not any(found.settings.values()):

@@ -22,7 +22,6 @@ from makerside.model.run import JOURNAL_NAME
 from makerside.model.units import BUY, SELL
 from makerside.runtime.run import RunRecord, read_record
 
-MODES = ("backtest", "paper", "live", "demo")
 MARKET_KINDS = (Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO, Kind.GAP)
 _ENDS = (Kind.ORDER_CANCELED, Kind.ORDER_EXPIRED, Kind.ORDER_SELF_TRADE, Kind.ORDER_FILLED)
 _ANSWERS_A_PLACE = (Kind.ORDER_ACK, Kind.ORDER_REJECT, Kind.FILL)
