@@ -63,7 +63,8 @@ def test_a_short_run_is_not_enough(call, recording, tmp_path):
 
 
 def test_a_run_without_orders_gives_no_profile(call, recording, tmp_path):
-    assert call("backtest", "--data", recording, "--set", "risk.stale_s=0.001", "--out", "bt").code == 0
+    far = ("--set", "half_spread_min_bps=900", "--set", "half_spread_max_bps=950")  # beyond the price band
+    assert call("backtest", "--data", recording, *far, "--out", "bt").code == 0
     done = call("calibrate", "bt", "--out", tmp_path / "profile.toml")
     assert done.code == 1
     assert "none written" in done.out
