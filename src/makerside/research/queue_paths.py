@@ -55,6 +55,9 @@ walk_t = row_type(
         ("is_unknown", "i8", (ACTIVE_MAX,)),  # by place in `active`: the source has not told its queue yet
         ("level_lots", "f8", (ACTIVE_MAX,)),
         ("told_ns", "i8", (2, WINDOW_TICKS)),  # by book side and price modulo the window: when a level was told
+        ("epoch", "i8"),
+        ("epoch_base_ticks", "i8"),
+        ("told", "i8", (2, WINDOW_TICKS)),  # epoch in which a DELTA row told a level
         ("book", book_t),
     ]
 )
@@ -90,6 +93,7 @@ def _new_walk(run: OwnRun) -> NDArray[Any]:
         book[name] = NO_ASK
     walk["has_own_in_book"] = int(run.has_own_in_book)
     walk["slack_ns"] = slack_of(run)
+    walk["epoch"] = 1
     return walks
 
 
@@ -185,12 +189,29 @@ def _others_lots(walk: Record, orders: Record, order: Record) -> float:
 def _is_known(walk: Record, side: int, tick: int) -> bool:
     """Return whether the source tells the size at a price; as `house` knows it."""
     book = walk["book"]
+    is_inside = book["base_ticks"] <= tick < book["base_ticks"] + WINDOW_TICKS
+    if is_inside and walk["told"][BID if side == BUY else ASK, tick & WINDOW_MASK] == walk["epoch"]:
+        return True
     has_depth = walk["has_depth"] == 1
     if side == BUY:
         is_touch = book["bid_ticks"] != NO_BID and tick >= book["bid_ticks"]
         return bool(is_touch or (has_depth and tick >= book["known_bid_ticks"]))
     is_touch = book["ask_ticks"] != NO_ASK and tick <= book["ask_ticks"]
     return bool(is_touch or (has_depth and tick <= book["known_ask_ticks"]))
+
+
+@kernel
+def _note_epoch(walk: Record, kind: int, side: int, tick: int, is_told: bool) -> None:
+    """Note which levels a row has told since the last snapshot, or since the book's window moved."""
+    base = walk["book"]["base_ticks"]
+    if kind == _SNAPSHOT and walk["in_snapshot"] == 0:
+        walk["epoch"] += 1
+    elif kind == _DELTA:
+        if base != walk["epoch_base_ticks"]:
+            walk["epoch_base_ticks"] = base
+            walk["epoch"] += 1
+        if is_told and base <= tick < base + WINDOW_TICKS:
+            walk["told"][side, tick & WINDOW_MASK] = walk["epoch"]
 
 
 @kernel
@@ -205,8 +226,10 @@ def _apply(walk: Record, orders: Record, row: Record, ts_ns: int, out: Record) -
         if walk["in_snapshot"] == 0:
             _remember(walk, orders)
         side = ASK if flags & _SELL else BID
-        if apply_book_row(walk["book"], kind, side, tick, row["size_lots"], row["ts_venue_ns"]):
+        is_told = apply_book_row(walk["book"], kind, side, tick, row["size_lots"], row["ts_venue_ns"])
+        if is_told:
             walk["told_ns"][side, tick & WINDOW_MASK] = ts_ns
+        _note_epoch(walk, kind, side, tick, is_told)
         if kind == _SNAPSHOT:
             walk["in_snapshot"] = 1
             walk["has_depth"] = 1
