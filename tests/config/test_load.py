@@ -210,6 +210,10 @@ def test_hash_sees_every_setting(path):
         "strategy.intensity": "fixed",
         "strategy.xi_per_usd": 0.5,
         "simulation.queue": "risk_averse",
+        "simulation.feed_quantiles_ms": [[0, 1], [1, 2]],
+        "simulation.entry_quantiles_ms": [[0, 1], [1, 2]],
+        "simulation.response_quantiles_ms": [[0, 1], [1, 2]],
+        "pacing.decide_on": "timer",
     }
     other = others[path] if path in others else f"{value}x" if isinstance(value, str) else (value or 0) + 1
     section, key = path.split(".")

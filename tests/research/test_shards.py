@@ -31,7 +31,7 @@ def sets():
 
 @pytest.fixture(scope="module")
 def market(sets):
-    tape = Tape.of([random_recording(np.random.default_rng(12), 6_000)], 0.0)
+    tape = Tape.of([random_recording(np.random.default_rng(12), 6_000)])
     return share(tape, sets[0].config)
 
 

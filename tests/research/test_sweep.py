@@ -58,7 +58,7 @@ def sets():
 
 @pytest.fixture(scope="module")
 def market(recordings, sets):
-    return share(Tape.of(recordings, 0.0), sets[0].config)
+    return share(Tape.of(recordings), sets[0].config)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def backtest_of(config, recordings, folder):
     with JournalWriter(folder / "journal.bin") as journal:
         run_backtest(config, recordings, journal)
     instruments = [one.instrument for one in recordings]
-    tape = Tape.of(recordings, 0.0)
+    tape = Tape.of(recordings)
     record = RunRecord("backtest", config, instruments, tape.reference_ticks, False, {})
     facts = facts_of(record, read_journal(folder / "journal.bin"))
     return summarize(facts, None, None, {})
@@ -338,7 +338,7 @@ def test_equity_is_told_while_the_book_is_empty(rng):
     tail["ts_local_ns"] += np.arange(1, len(tail) + 1) * 10**9
     tail["ts_venue_ns"] = tail["ts_local_ns"]
     (one,) = parameter_sets([{"strategy.levels": "2"}], None, [], BASE)
-    shared = share(Tape.of([replace(given, events=rows)], 0.0), one.config)
+    shared = share(Tape.of([replace(given, events=rows)]), one.config)
     (trial,) = run_shard(shared, [one])
     assert abs(trial.equity_e8 - 10_000 * 10**8).max() < 5_000 * 10**8
     assert trial.equity_e8[-1] == (10_000 + Decimal(trial.figures["net"])) * 10**8 // 1

@@ -10,6 +10,7 @@ import pytest
 
 from cli.conftest import columns_of, write_recording
 from journal.tapes import columns_from, random_rows
+from makerside.config.tree import SimulationConfig
 from makerside.journal.recording import load_recording
 from makerside.journal.tape import HEADER_BYTES
 from makerside.model.errors import ConfigError, DataError
@@ -57,8 +58,8 @@ def test_the_second_run_maps_what_the_first_built(cache, source):
 
 def test_a_simulation_reads_the_mapped_rows_themselves(cache, source):
     (recording,) = Opened(source).recordings
-    assert Tape.of([recording], 0.0).events is recording.events
-    later = Tape.of([recording], 2.5).events
+    assert Tape.of([recording]).events is recording.events
+    later = Tape.of([recording], SimulationConfig(feed_ms=2.5)).events
     assert not np.shares_memory(later, recording.events)
     assert (later["ts_local_ns"] - recording.events["ts_local_ns"] == 2_500_000).all()
 

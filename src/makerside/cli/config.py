@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from makerside.cli.options import ConfigOption, SetOption, StrategyOption, strategy_setting
+from makerside.cli.options import ConfigOption, ProfileOption, SetOption, StrategyOption, strategy_setting
 
 PLAIN_WIDTH = 220  # a value of 42 characters, an address, beside the longest list of choices
 
@@ -17,11 +17,16 @@ app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
 
 @app.command("show")
-def show(config: ConfigOption = None, strategy: StrategyOption = None, settings: SetOption = None) -> None:
+def show(
+    config: ConfigOption = None,
+    strategy: StrategyOption = None,
+    settings: SetOption = None,
+    profile: ProfileOption = None,
+) -> None:
     """Print every setting with its value, its source and its meaning."""
     from makerside.config.load import config_hash, load
 
-    loaded = load(config, strategy_setting(strategy, settings))
+    loaded = load(config, strategy_setting(strategy, settings), profile=profile)
     meanings = dict(_meanings(loaded.config))
     table = Table(box=None, pad_edge=False)
     for title in ("key", "value", "source", "accepted", "meaning"):

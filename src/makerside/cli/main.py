@@ -12,6 +12,7 @@ import typer
 from makerside import __version__
 from makerside.cli import (
     backtest,
+    calibrate,
     config,
     data,
     demo,
@@ -45,6 +46,7 @@ app.command("record")(record.record)
 app.command("backtest")(backtest.backtest)
 app.command("sweep")(sweep.sweep)
 app.command("validate")(validate.validate)
+app.command("calibrate")(calibrate.calibrate_command)
 app.command("replay")(replay.replay_command)
 app.command("warmup")(warmup.warmup)
 app.add_typer(data.app, name="data")

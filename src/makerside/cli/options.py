@@ -33,6 +33,10 @@ DataOption = Annotated[
         "s3://BUCKET/FILE. Repeat for several symbols.",
     ),
 ]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option("--profile", help="TOML file of `makerside calibrate`.", show_default=False),
+]
 UrlOption = Annotated[
     str | None,
     typer.Option("--url", help="A local exchange, e.g. http://127.0.0.1:3001.", show_default=False),

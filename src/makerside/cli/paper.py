@@ -8,6 +8,7 @@ import typer
 from makerside.cli.options import (
     ConfigOption,
     MinutesOption,
+    ProfileOption,
     SetOption,
     StrategyOption,
     UrlOption,
@@ -23,6 +24,7 @@ def paper(
     settings: SetOption = None,
     url: UrlOption = None,
     minutes: MinutesOption = None,
+    profile: ProfileOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/paper"),
 ) -> None:
     """Trade on paper: the venue's market data, our own simulated exchange, no key."""
@@ -37,7 +39,7 @@ def paper(
     chosen = strategy_setting(strategy, settings)
     if url:
         chosen += ["venue.network=local", f"venue.url={url}"]
-    loaded = load(config, chosen)
+    loaded = load(config, chosen, profile=profile)
     screen = console()
     load_kernels(screen)
     ready = {

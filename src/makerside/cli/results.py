@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 
-def write_results(folder: Path, orders_left: int | None) -> dict[str, Any]:
-    """Replay a run, write summary.json and report.html, print the figures; returns the summary."""
+def write_results(folder: Path, orders_left: int | None, is_quiet: bool = False) -> dict[str, Any]:
+    """Replay a run, write summary.json and report.html, print the figures unless quiet; returns the summary."""
     from makerside.journal.folder import read_timings, write_json
     from makerside.model.run import REPORT_NAME, SUMMARY_NAME
     from makerside.research.facts import read_facts
@@ -21,10 +23,12 @@ def write_results(folder: Path, orders_left: int | None) -> dict[str, Any]:
     summary = summarize(facts, orders_left, parity.is_identical, timings)
     write_json(folder / SUMMARY_NAME, summary)
     write_report(folder / REPORT_NAME, facts, summary, timings)
-    print_summary(summary)
+    if not is_quiet:
+        print_summary(summary)
     if parity.difference is not None:
         typer.echo(f"replay differs at {parity.difference}")
-    typer.echo(f"report            {folder / REPORT_NAME}")
+    if not is_quiet:
+        typer.echo(f"report            {folder / REPORT_NAME}")
     return summary
 
 
@@ -59,3 +63,21 @@ def _left(orders: int | None) -> str:
     if orders is None:
         return "not asked"
     return str(orders) if orders >= 0 else "unknown: the venue did not answer at the end"
+
+
+def print_band(summaries: dict[str, dict[str, Any]], out: Path) -> None:
+    """Print a profile's levels side by side, and what their result is worth; writes band.json."""
+    from makerside.journal.folder import write_json
+    from makerside.research.band import band_facts
+
+    facts = band_facts(summaries)
+    write_json(out / "band.json", facts)
+    table = Table(box=None, pad_edge=False)
+    for name in ("level", *facts["levels"]):
+        table.add_column(name, justify="left" if name == "level" else "right")
+    for name in facts["rows"]:
+        table.add_row(name, *facts["rows"][name])
+    Console(highlight=False).print(table)
+    typer.echo(f"band of net PnL   {facts['width']} wide, middle {facts['net_middle']}")
+    typer.echo(f"verdict           {facts['verdict']}")
+    typer.echo(f"reports           {out}/{{{','.join(facts['levels'])}}}/report.html")

@@ -104,7 +104,7 @@ def sweep(
         screen.print(f"{random:,} of {drawn['of']:,} sets, drawn with seed {seed}")
     load_kernels(screen)
     begun = time.perf_counter()
-    market = share(Tape.of(recordings, first.simulation.feed_ms), first)
+    market = share(Tape.of(recordings, first.simulation), first)
     with _crew(engine, address, jobs) as crew, _bar() as bar:
         task = bar.add_task("", total=None, sets_done=0, sets=len(sets))
 

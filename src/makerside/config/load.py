@@ -2,6 +2,7 @@
 
     makerside.toml            the file given with --config
     makerside.local.toml      beside it, when it exists: what is yours alone
+    profile                   what `makerside calibrate` found, given with --profile
     .env, environment         MAKERSIDE__RISK__POSITION_MAX_USD=500
     --set risk.position_max_usd=500
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from makerside.config.profile import settings_of
 from makerside.config.tree import Config
 from makerside.model.errors import ConfigError
 from makerside.strategies.ladder import LadderConfig
@@ -46,6 +48,8 @@ def load(
     settings: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     base: Mapping[str, Any] | None = None,
+    profile: Path | None = None,
+    level: str = "middle",
 ) -> Loaded:
     """Return the effective configuration.
 
@@ -53,6 +57,7 @@ def load(
     settings    : `key=value` texts of the command line; a bare key of the strategy needs no prefix
     environment : os.environ and .env when None
     base        : values under everything else, e.g. what a command prefers
+    profile     : file of `makerside calibrate`, and the level of it that counts: low, middle or high
     errors      : ConfigError with the path of the value and what would be accepted
     """
     tree: dict[str, Any] = {}
@@ -64,11 +69,16 @@ def load(
         local = path.with_suffix(".local.toml")
         if local.exists():
             _merge(tree, _read_toml(local), str(local), sources)
+    if profile is not None:
+        found = settings_of(profile, _read_toml(profile), level)
+        _merge(tree, found, f"{profile} ({level})", sources)
     for key, text in _environment(environment).items():
         dotted = key[len(ENV_PREFIX) :].lower().replace("__", ".")
+        _drop_law(tree, dotted, sources)
         _assign(tree, dotted, _parse_value(text), key, sources)
     for text in settings:
         dotted, value = _parse_setting(text)
+        _drop_law(tree, dotted, sources)
         _assign(tree, dotted, value, "--set", sources)
     return Loaded(validate(tree), sources)
 
@@ -136,6 +146,15 @@ def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
 def _merge(tree: dict[str, Any], values: Mapping[str, Any], source: str, sources: dict[str, str]) -> None:
     for path, value in flatten(values):
         _assign(tree, path, value, source, sources)
+
+
+def _drop_law(tree: dict[str, Any], path: str, sources: dict[str, str]) -> None:
+    """Forget the latency law of an earlier layer where a constant is set now: the later one wins."""
+    section, _, leaf = path.partition(".")
+    law = leaf.removesuffix("_ms") + "_quantiles_ms"
+    if section == "simulation" and isinstance(tree.get(section), dict) and law in tree[section]:
+        del tree[section][law]
+        sources.pop(f"{section}.{law}", None)
 
 
 def _assign(tree: dict[str, Any], path: str, value: Any, source: str, sources: dict[str, str]) -> None:

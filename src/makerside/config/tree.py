@@ -4,15 +4,26 @@ Unknown keys are refused. Money is in the venue's collateral (USD for short), ti
 carry their unit in the name. Defaults are careful: paper, testnet, isolated margin, small sizes.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+)
 
 from makerside import strategies
 
 USD_MAX = 1e10  # the ledger is exact up to there
 DAY_S = 86_400
 DAY_MS = 86_400_000
+QUANTILES_MAX = 64  # of a latency law: what its record holds
+LATENCY_MS_MAX = 60_000
 
 
 class Section(BaseModel):
@@ -105,6 +116,23 @@ class EstimatorConfig(Section):
     )
 
 
+def _quantiles(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Refuse what is no table of quantiles."""
+    if not pairs:
+        return pairs
+    shares, ms = zip(*pairs, strict=True)
+    if len(pairs) == 1 or len(pairs) > QUANTILES_MAX:
+        raise ValueError(f"give 2 to {QUANTILES_MAX} pairs (share, ms), or none")
+    if shares[0] != 0 or shares[-1] != 1 or any(a >= b for a, b in pairwise(shares)):
+        raise ValueError("shares must rise from 0 to 1")
+    if ms[0] < 0 or ms[-1] > LATENCY_MS_MAX or any(a > b for a, b in pairwise(ms)):
+        raise ValueError(f"times must not fall, from 0 to at most {LATENCY_MS_MAX} ms")
+    return pairs
+
+
+Quantiles = Annotated[tuple[tuple[float, float], ...], AfterValidator(_quantiles)]
+
+
 class SimulationConfig(Section):
     """The simulated exchange of backtest and paper."""
 
@@ -119,6 +147,18 @@ class SimulationConfig(Section):
     )
     entry_ms: float = Field(100.0, ge=0, le=60_000, description="from decision to exchange [ms]")
     response_ms: float = Field(100.0, ge=0, le=60_000, description="from exchange back to us [ms]")
+    feed_quantiles_ms: Quantiles = Field((), description="law instead of feed_ms: (share, ms) pairs")
+    entry_quantiles_ms: Quantiles = Field((), description="law instead of entry_ms: (share, ms) pairs")
+    response_quantiles_ms: Quantiles = Field((), description="law instead of response_ms: (share, ms) pairs")
+    latency_seed: int = Field(1, ge=0, description="seed of latencies that are drawn from a law")
+    post_only_bump_ms: float = Field(
+        0.0, ge=0, le=60_000, description="the venue holds post-only orders back [ms]"
+    )
+    taker_bump_ms: float = Field(
+        0.0, ge=0, le=60_000, description="the venue holds orders back that could take [ms]"
+    )
+    cancel_bump_ms: float = Field(0.0, ge=0, le=60_000, description="the venue holds cancels back [ms]")
+    block_ms: float = Field(0.0, ge=0, le=60_000, description="the venue executes in blocks so far apart [ms]")
     cash_usd: float = Field(10_000, gt=0, le=USD_MAX, description="cash at the start [USD]")
     maker_fee_bps: float = Field(1.5, ge=-10, le=100, description="maker fee, negative for a rebate [bps]")
     taker_fee_bps: float = Field(4.5, ge=-10, le=100, description="taker fee [bps]")

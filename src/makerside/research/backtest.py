@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.config.tree import Config
+from makerside.config.tree import Config, SimulationConfig
 from makerside.core.digest import digest_text
 from makerside.engine import Engine, opening_rows
 from makerside.journal.reader import Journal, heads
@@ -22,8 +22,9 @@ from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind
 from makerside.model.instrument import Instrument
 from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
-from makerside.runtime.run import RunRecord
+from makerside.runtime.run import RunRecord, latency_of
 from makerside.sim.build import WorldSettings, make_walk
+from makerside.sim.latency import delay_feed, make_latency
 from makerside.sim.records import row_t
 
 TIMED_MESSAGES = 20_000
@@ -71,9 +72,17 @@ class Tape:
     order: NDArray[np.int64]
 
     @classmethod
-    def of(cls, recordings: list[Recording], feed_ms: float) -> "Tape":
-        """Return the tape of recordings. feed_ms : added to the recordings' own time from venue to us"""
-        events = merge(recordings, round(feed_ms * NS_PER_MS), may_share=True)
+    def of(cls, recordings: list[Recording], simulation: SimulationConfig | None = None) -> "Tape":
+        """Return the tape of recordings.
+
+        simulation : its feed leg is added to the recordings' own time from venue to us; None adds nothing
+        """
+        if simulation is not None and simulation.feed_quantiles_ms:
+            events = merge(recordings, may_share=False)
+            delay_feed(make_latency(simulation), events)
+        else:
+            feed_ms = 0.0 if simulation is None else simulation.feed_ms
+            events = merge(recordings, round(feed_ms * NS_PER_MS), may_share=True)
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
         return cls(instruments, reference, events, venue_order(events))
@@ -197,8 +206,7 @@ def _world_settings(config: Config, instruments: list[Instrument]) -> WorldSetti
         instruments=instruments,
         queue=simulation.queue,
         queue_exponent=simulation.queue_exponent,
-        entry_ns=round(simulation.entry_ms * NS_PER_MS),
-        response_ns=round(simulation.response_ms * NS_PER_MS),
+        latency=latency_of(config),
         timer_ns=round(config.pacing.timer_ms * NS_PER_MS),
         is_timed=config.pacing.decide_on == "timer",
     )
@@ -226,7 +234,7 @@ def run_backtest(
     on_progress : called with (rows done, rows in all) between blocks; KeyboardInterrupt inside a call
                   or between blocks ends the run early, with all files in order
     """
-    tape = Tape.of(recordings, config.simulation.feed_ms)
+    tape = Tape.of(recordings, config.simulation)
     simulation = Simulation([config], tape, [tape.instruments])
     journal.append(simulation.opening)
     size = block_rows(BLOCK_ROWS)

@@ -15,7 +15,7 @@ from makerside.model.errors import ConfigError
 
 SETS_MAX = 100_000
 # What the tape is made with: one tape serves all sets.
-SHARED_KEYS = ("simulation.feed_ms",)
+SHARED_KEYS = ("simulation.feed_ms", "simulation.feed_quantiles_ms", "simulation.latency_seed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from makerside.engine import opening_rows
 from makerside.journal.folder import write_timings
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import Clock
-from makerside.runtime.run import RunRecord, start_run
+from makerside.runtime.run import RunRecord, latency_of, start_run
 from makerside.runtime.shell import Shell
 from makerside.sim.build import make_exchanges
 from makerside.sim.paper import PaperExchange
@@ -32,9 +32,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
         facts = {"network": config.venue.network, "exchange": "simulated", "queue": settings.queue}
         record = RunRecord("paper", config, client.instruments, mids, False, facts)
         exchanges = make_exchanges(client.instruments, settings.queue, settings.queue_exponent)
-        exchange = PaperExchange(
-            exchanges, round(settings.entry_ms * NS_PER_MS), round(settings.response_ms * NS_PER_MS)
-        )
+        exchange = PaperExchange(exchanges, latency_of(config))
         with start_run(out, record) as journal:
             shell = Shell(record.engine(), journal, clock, exchange)
 

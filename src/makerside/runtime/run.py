@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from makerside import __version__
 from makerside.config.load import config_hash, validate
 from makerside.config.tree import Config
@@ -13,6 +15,7 @@ from makerside.journal.writer import JournalWriter
 from makerside.model.errors import JournalError, UserError
 from makerside.model.instrument import Instrument
 from makerside.model.run import JOURNAL_NAME, RUN_NAME
+from makerside.sim.latency import make_latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class RunRecord:
     def engine(self) -> Engine:
         """Return an engine in the state in which the run began."""
         return Engine(self.config, self.instruments, self.reference_ticks, self.has_own_in_book)
+
+
+def latency_of(config: Config) -> NDArray[Any]:
+    """Return the latency law of a configuration: (1,) latency_t.
+
+    What it draws depends on the whole configuration, so that the sets of a sweep draw independently of each
+    other, and each as it does alone.
+    """
+    law: NDArray[Any] = make_latency(config.simulation, None, int(config_hash(config)[:12], 16))
+    return law
 
 
 def start_run(folder: Path, record: RunRecord) -> JournalWriter:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from makerside.model.instrument import Instrument
 from makerside.model.units import NEVER_NS
 from makerside.sim.house import house_init
+from makerside.sim.latency import Leg, is_plain, least_ns
 from makerside.sim.pit import pit_init
 from makerside.sim.records import PITS_MAX, QueueModel, exchange_t, house_t, pit_t, walk_t, world_t
 
@@ -54,14 +55,14 @@ def make_exchanges(
 class WorldSettings:
     """What a world is made of, beside its account and traders.
 
-    instruments : with the fees that hold in it;  is_timed : all its traders decide on timer rows only
+    instruments : with the fees that hold in it;  latency : (1,) latency_t, of `sim.latency`
+    is_timed    : all its traders decide on timer rows only
     """
 
     instruments: list[Instrument]
     queue: str
     queue_exponent: float
-    entry_ns: int
-    response_ns: int
+    latency: NDArray[Any]
     timer_ns: int
     is_timed: bool
 
@@ -96,7 +97,10 @@ def make_walk(settings: list[WorldSettings], start_ns: int, is_lean: bool) -> Wa
         for i, instrument in enumerate(one.instruments):
             _fill_pit(pits[w * m + i], instrument, i, one.queue, one.queue_exponent, w)
         world = worlds[w]
-        world["entry_ns"], world["response_ns"], world["timer_ns"] = one.entry_ns, one.response_ns, one.timer_ns
+        world["latency"] = law = one.latency[0]
+        world["is_plain"] = int(is_plain(law))
+        world["entry_ns"], world["response_ns"] = least_ns(law, Leg.ENTRY), least_ns(law, Leg.RESPONSE)
+        world["timer_ns"] = one.timer_ns
         world["n_traders"], world["is_timed"] = m, int(one.is_timed)
         walk["timer_ns"][w] = start_ns + one.timer_ns
     walk["ts_stop_ns"] = NEVER_NS

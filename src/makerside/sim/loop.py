@@ -5,9 +5,10 @@ at each house, an account, traders, and its own actions and reports under way; w
 other, so that a world among many is, byte for byte, the world alone.
 
 Two cursors walk the same rows: the house sees them at venue time, the traders at local time. A decision
-travels `entry_ns` to the exchange, a report `response_ns` back. So the exchange may run ahead of the traders
-by an entry and the traders ahead of the exchange by a response, and each side walks a stretch of rows before
-it looks at the other. At one time the order is: reports, timers, market rows; at the exchange: rows, actions.
+travels `entry_ns` at least to the exchange, a report `response_ns` at least back (`latency.py`). So the
+exchange may run ahead of the traders by an entry and the traders ahead of the exchange by a response, and
+each side walks a stretch of rows before it looks at the other. At one time the order is: reports, timers,
+market rows; at the exchange: rows, actions.
 
 A walk of one world writes a journal, so that a backtest is replayed like a live run. Pure.
 """

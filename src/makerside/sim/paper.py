@@ -1,9 +1,11 @@
 """The simulated exchange of a paper run: real market rows, our orders in the simulated queue.
 
-The market's rows are the house. Decisions reach it after the entry latency, reports come back after
-the response latency, both in event time. Pure: time is that of the rows and of `advance`.
+The market's rows are the house. Decisions reach it after the entry latency and the venue's speed bump, reports
+come back after the response latency (`latency.py`), all in event time. Pure: time is that of the rows and of
+`advance`.
 """
 
+from bisect import insort
 from collections import deque
 from typing import Any
 
@@ -14,6 +16,7 @@ from makerside.model.action import ActionKind, action_t
 from makerside.model.event import Flag, Kind, event_t, order_detail_t
 from makerside.model.units import BUY, SELL
 from makerside.sim.door import cancel, feed_house, place
+from makerside.sim.latency import RESPONSE, next_delay_ns, what_of
 
 Rows = NDArray[Any]
 CLIENT = 0
@@ -23,26 +26,28 @@ _SENT_FLAGS = int(Flag.POST_ONLY | Flag.IOC | Flag.REDUCE_ONLY)
 class PaperExchange:
     """Fills our orders from a market that does not know of them.
 
-    exchanges : (m,) exchange_t by instrument index;  entry_ns, response_ns : latencies
+    exchanges : (m,) exchange_t by instrument index;  latencies : (1,) latency_t
     """
 
-    def __init__(self, exchanges: Rows, entry_ns: int, response_ns: int) -> None:
+    def __init__(self, exchanges: Rows, latencies: Rows) -> None:
         self.exchanges = exchanges
-        self.entry_ns = entry_ns
-        self.response_ns = response_ns
-        self._actions: deque[tuple[int, Any]] = deque()
+        self.latencies = latencies
+        self._actions: list[tuple[int, Any]] = []  # by the time at which the venue executes them
         self._reports: deque[tuple[int, Rows]] = deque()
 
     def send(self, actions: Rows) -> None:
         """Put a decision's actions on their way. actions : (n,) action_t"""
         assert actions.dtype == action_t
         for row in actions.copy():
-            self._actions.append((int(row["ts_decided_ns"]) + self.entry_ns, row))
+            decided_ns = int(row["ts_decided_ns"])
+            what = what_of(int(row["kind"]), int(row["flags"]))
+            due_ns = decided_ns + next_delay_ns(self.latencies, what, decided_ns)
+            insort(self._actions, (due_ns, row), key=lambda flight: flight[0])
 
     def advance(self, now_ns: int) -> None:
         """Carry out the actions that have arrived by now."""
         while self._actions and self._actions[0][0] <= now_ns:
-            ts_ns, action = self._actions.popleft()
+            ts_ns, action = self._actions.pop(0)
             self._execute(ts_ns, action)
 
     def house(self, rows: Rows) -> None:
@@ -69,15 +74,16 @@ class PaperExchange:
             price, lots = int(action["price_ticks"]), int(action["size_lots"])
             place(self.exchanges, index, ts_ns, identity, CLIENT, side, price, lots, flags & _SENT_FLAGS)
         elif not cancel(self.exchanges, index, ts_ns, CLIENT, identity):
-            rows = _report_rows(Kind.CANCEL_TOO_LATE, index, ts_ns, ts_ns + self.response_ns, side)
+            arrival_ns = ts_ns + next_delay_ns(self.latencies, RESPONSE, ts_ns)
+            rows = _report_rows(Kind.CANCEL_TOO_LATE, index, ts_ns, arrival_ns, side)
             rows[1:].view(order_detail_t)["client_order_id"] = identity
-            self._reports.append((ts_ns + self.response_ns, rows))
+            self._reports.append((arrival_ns, rows))
         self._collect(index, ts_ns)
 
     def _collect(self, index: int, ts_ns: int) -> None:
         pit = self.exchanges[index]["pit"]
-        arrival_ns = ts_ns + self.response_ns
         for report in pit["reports"][: int(pit["n_reports"])]:
+            arrival_ns = ts_ns + next_delay_ns(self.latencies, RESPONSE, ts_ns)
             side = int(report["side"])
             rows = _report_rows(Kind(int(report["kind"])), index, ts_ns, arrival_ns, side)
             rows[0]["size_lots"], rows[0]["price_ticks"] = report["size_lots"], report["price_ticks"]

@@ -16,6 +16,7 @@ from makerside.model.event import event_t, order_detail_t
 from makerside.model.instrument import instrument_t
 from makerside.model.layout import row_type
 from makerside.model.market import WINDOW_TICKS, book_t
+from makerside.sim.latency import latency_t
 
 CLIENT_ORDERS_CAPACITY = 1024  # resting orders of all clients on one instrument
 CLIENTS_CAPACITY = 64
@@ -130,8 +131,9 @@ exchange_t = row_type([("house", house_t), ("pit", pit_t)])
 
 world_t = row_type(
     [
-        ("entry_ns", "i8"),  # from a decision to the exchange
-        ("response_ns", "i8"),  # from the exchange back
+        ("is_plain", "i8"),  # 1: both ways always take the same time; 0: `latency` says how long
+        ("entry_ns", "i8"),  # from a decision to the exchange, at least
+        ("response_ns", "i8"),  # from the exchange back, at least
         ("timer_ns", "i8"),  # between two timer rows
         ("n_traders", "i8"),
         ("is_timed", "i8"),  # 1: all its traders decide on timer rows only
@@ -147,6 +149,7 @@ world_t = row_type(
         ("actions", action_t, (IN_FLIGHT_CAPACITY,)),
         ("reports", event_t, (IN_FLIGHT_CAPACITY,)),  # under way back, with the local time of their arrival
         ("details", order_detail_t, (IN_FLIGHT_CAPACITY,)),
+        ("latency", latency_t),  # last, so that what every world looks at stays close together
     ]
 )
 

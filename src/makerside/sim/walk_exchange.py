@@ -10,6 +10,7 @@ from makerside.model.action import ActionKind
 from makerside.model.event import Flag, Kind
 from makerside.model.units import NEVER_NS, SELL
 from makerside.sim.house import house_before, house_closed, house_end, house_row
+from makerside.sim.latency import RESPONSE, delay_ns
 from makerside.sim.matching import cancel_order, place_order
 from makerside.sim.pit import note_levels, pit_end, pit_row
 from makerside.sim.pit_reports import report_too_late
@@ -74,18 +75,23 @@ def _expect_report(walk: Record, world: Record, w: int, arrival_ns: int) -> None
 @kernel
 def _send_reports(pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
     """Put a pit's reports on their way to their world."""
+    if pit["n_reports"] == 0:
+        return
+    arrival_ns = ts_ns + world["response_ns"]
+    if world["is_plain"] == 0:
+        arrival_ns = ts_ns + delay_ns(world["latency"], RESPONSE, ts_ns)
     for i in range(pit["n_reports"]):
         report = pit["reports"][i]
         if world["report_head"] == world["report_tail"]:
             world["report_head"] = 0
             world["report_tail"] = 0
-            _expect_report(walk, world, w, ts_ns + world["response_ns"])
+            _expect_report(walk, world, w, arrival_ns)
         at = world["report_tail"] % IN_FLIGHT_CAPACITY
         assert world["report_tail"] - world["report_head"] < IN_FLIGHT_CAPACITY
         world["report_tail"] += 1
         event = world["reports"][at]
         event["ts_venue_ns"] = report["ts_ns"]
-        event["ts_local_ns"] = ts_ns + world["response_ns"]
+        event["ts_local_ns"] = arrival_ns
         event["size_lots"] = report["size_lots"]
         event["price_ticks"] = report["price_ticks"]
         event["instrument"] = pit["instrument"]

@@ -18,6 +18,7 @@ from makerside.core.step import is_due, observe_timer
 from makerside.model.desk import ACTIONS_CAPACITY
 from makerside.model.event import Flag, Kind
 from makerside.model.units import NEVER_NS
+from makerside.sim.latency import delay_ns, what_of
 from makerside.sim.records import IN_FLIGHT_CAPACITY
 from makerside.sim.walk_exchange import earliest
 
@@ -68,19 +69,34 @@ def _send_actions(world: Record, walk: Record, w: int, desk: Record, journal: Re
     """Put the desk's actions on their way, and into the journal when there is one."""
     for i in range(desk["n_actions"]):
         action = desk["actions"][i]
-        arrival_ns = action["ts_decided_ns"] + world["entry_ns"]
-        if world["action_head"] == world["action_tail"]:
-            walk["action_ns"][w] = arrival_ns
         assert world["action_tail"] - world["action_head"] < IN_FLIGHT_CAPACITY
+        arrival_ns = action["ts_decided_ns"] + world["entry_ns"]
         at = world["action_tail"] % IN_FLIGHT_CAPACITY
+        if world["is_plain"] == 0:
+            what = what_of(int(action["kind"]), int(action["flags"]))
+            arrival_ns = action["ts_decided_ns"] + delay_ns(world["latency"], what, action["ts_decided_ns"])
+            at = _make_room(world, arrival_ns)
         world["action_tail"] += 1
         world["actions"][at] = action
         world["arrivals"][at] = arrival_ns
+        if world["is_plain"] == 0 or world["action_tail"] == world["action_head"] + 1:
+            walk["action_ns"][w] = world["arrivals"][world["action_head"] % IN_FLIGHT_CAPACITY]
         mix_action(world["digest"], action)
         if walk["is_lean"] == 0:
             copy_record(nth(journal, walk["n_rows"]), action)
             walk["n_rows"] += 2
     world["n_actions"] += desk["n_actions"]
+
+
+@kernel
+def _make_room(world: Record, arrival_ns: int) -> int:
+    """Move the actions that arrive later one place back; returns the place for one that arrives at a time."""
+    at = world["action_tail"]
+    while at > world["action_head"] and world["arrivals"][(at - 1) % IN_FLIGHT_CAPACITY] > arrival_ns:
+        world["arrivals"][at % IN_FLIGHT_CAPACITY] = world["arrivals"][(at - 1) % IN_FLIGHT_CAPACITY]
+        world["actions"][at % IN_FLIGHT_CAPACITY] = world["actions"][(at - 1) % IN_FLIGHT_CAPACITY]
+        at -= 1
+    return int(at % IN_FLIGHT_CAPACITY)
 
 
 @inlined
