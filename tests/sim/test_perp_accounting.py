@@ -186,3 +186,22 @@ def test_without_funding_the_clock_never_stops(source):
     check(account)
     n = sum(row[0] == "funding" for row in account.run())
     assert n == (2 if source == "rule" else 0)
+
+
+def test_a_year_of_recorded_payments(data):
+    """8,000 recorded rates of BTC on 5M USD, long and short in turn."""
+    from makerside.research.funding_data import read_rates
+
+    rates = read_rates(data / "funding" / "hyperliquid-BTC.parquet")[-8_000:]
+    rows = [(int(row["ts_ns"]), int(row["rate_e12"]), int(row["price_e8"])) for row in rates]
+    account = Account([BITCOIN], 100_000_000, source="recorded", rates=[rows], start_ns=rows[0][0] - 1)
+    side = BUY
+    for ts_ns, _, _ in rows[::1_000]:
+        account.now_ns = ts_ns
+        account.prices(0, 118_000, 118_000)
+        account.fill(0, side, 1_180_000, 4_237_288 * (1 if ts_ns == rows[0][0] else 2))
+        side = -side
+    account.now_ns = rows[-1][0] + 1
+    account.prices(0, 118_000, 118_000)
+    twin = check(account)
+    assert account.clearing["n_funding"] == sum(row[0] == "funding" for row in twin.told) > 7_900

@@ -284,18 +284,20 @@ def test_cooldown_and_then_the_rest():
 
 
 def test_lighter_never_sells_below_the_zero_price():
-    """1,000 ETH, equity between closeout and maintenance: the limit keeps equity / maintenance as it is."""
+    """999.9 ETH, equity between closeout and maintenance: the limit keeps equity / maintenance as it is."""
+    size = Fraction(9_999, 10)
     account = Account([LIGHTER_ETHER], cash_usd=50_000, source="none")
     account.prices(0, 2_000, 2_000)
-    account.fill(0, BUY, 200_000, 10_000_000)
-    equity = 50_000 + 1_000 * (Fraction(197_300, 100) - 2_000)
-    maintenance = Fraction(12, 1_000) * 1_973_000
+    account.fill(0, BUY, 200_000, 9_999_000)
+    equity = 50_000 + size * (1_973 - 2_000)
+    maintenance = Fraction(12, 1_000) * size * 1_973
     zero = 1_973 * (1 - Fraction(12, 1_000) * equity / maintenance)
     tick = ceil(zero * 100)
+    assert tick > zero * 100
     account.book(0, [(tick, 40_000), (tick - 1, 10**9)], [(210_000, 1)])
     account.prices(0, 1_973, 1_973)
     twin = account.check()
-    assert [row[3:5] for row in twin.told] == [(10_000_000, 200_000), (-40_000, tick)]
+    assert [row[3:5] for row in twin.told] == [(9_999_000, 200_000), (-40_000, tick)]
     assert account.clearing["liquidation_fees_e8"] == 0, "at its limit there is no improvement to take from"
 
 
