@@ -39,9 +39,9 @@ def backtest(
     if queue is not None:
         chosen.append(f"simulation.queue={queue}")
     loaded = load(config, chosen)
-    recordings = [
-        replace(one, instrument=with_fees(one.instrument, loaded.config)) for one in read_recordings(data)
-    ]
+    found = read_recordings(data)
+    start_ns = min(int(one.events["ts_local_ns"][0]) for one in found)
+    recordings = [replace(one, instrument=with_fees(one.instrument, loaded.config, start_ns)) for one in found]
     screen = console()
     for recording in recordings:
         screen.print(describe(recording))

@@ -22,8 +22,11 @@ from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind
 from makerside.model.instrument import Instrument
 from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
+from makerside.research.accounting import make_accounting, with_rule_fees
 from makerside.runtime.run import RunRecord
 from makerside.sim.build import WorldSettings, make_walk
+from makerside.sim.perp_build import add_accounting
+from makerside.sim.perp_records import funding_rate_t
 
 TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
@@ -109,6 +112,11 @@ class Simulation:
             settings.append(_world_settings(config, ours))
         self.engine = self.engines[0]
         self.walk = make_walk(settings, tape.start_ns, is_lean)
+        self._price_rows, self._rates = np.zeros(0, np.int64), np.zeros(0, funding_rate_t)
+        accounting = make_accounting(configs, instruments, tape.events)
+        if accounting is not None:
+            add_accounting(self.walk, accounting, tape.start_ns)
+            self._price_rows, self._rates = accounting.price_rows, accounting.rates
         self._accounts = np.concatenate([engine.accounts for engine in self.engines])
         self._traders = np.concatenate([engine.traders for engine in self.engines])
         self._simulate = simulate
@@ -139,6 +147,8 @@ class Simulation:
             self._simulate(
                 self.tape.events,
                 self.tape.order,
+                self._price_rows,
+                self._rates,
                 walk.houses,
                 walk.pits,
                 walk.worlds,
@@ -204,8 +214,14 @@ def _world_settings(config: Config, instruments: list[Instrument]) -> WorldSetti
     )
 
 
-def with_fees(instrument: Instrument, config: Config) -> Instrument:
-    """Return an instrument with the configured fees where it has none: a data file does not know them."""
+def with_fees(instrument: Instrument, config: Config, start_ns: int | None = None) -> Instrument:
+    """Return an instrument with the configured fees where it has none: a data file does not know them.
+
+    start_ns : of the tape; its day decides where the configuration asks for the venue's own fees
+    """
+    if config.simulation.fees == "rule":
+        assert start_ns is not None
+        return with_rule_fees(instrument, config.simulation, start_ns)
     if instrument.taker_fee:
         return instrument
     return replace(

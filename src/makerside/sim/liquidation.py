@@ -126,6 +126,7 @@ def _market_order(
     order["is_takeover"] = 0
     order["is_isolated"] = leg["is_isolated"]
     order["fee_e8"] = 0
+    leg["liquidation_ticks"] = order["price_ticks"]
     leg["ts_liquidation_ns"] = ts_ns + margin["cooldown_ns"]
     leg["is_part_sent"] = 1
 

@@ -22,6 +22,7 @@ from makerside.core.observe import (
     bot_in,
     end_market_message,
     observe_market_row,
+    observe_money,
     observe_own,
     observe_prices,
 )
@@ -32,15 +33,20 @@ from makerside.model.desk import ACTIONS_CAPACITY, desk_t
 from makerside.model.event import Flag, Kind, account_detail_t, event_t, order_detail_t
 from makerside.model.market import market_t
 from makerside.model.trader import trader_t
-from makerside.model.units import NEVER_NS, SELL
+from makerside.model.units import NEVER_NS
 from makerside.sim.house import house_before, house_closed, house_end, house_row
 from makerside.sim.matching import cancel_order, place_order
+from makerside.sim.perp_records import funding_rate_t
 from makerside.sim.pit import note_levels, pit_end, pit_row, report_too_late
 from makerside.sim.records import IN_FLIGHT_CAPACITY, house_t, pit_t, walk_t, world_t
+from makerside.sim.reports import send_reports
+from makerside.sim.settlement import has_room, refuse_for_margin
+from makerside.sim.venue_clock import clock_set, venue_tick
 
 LAST = int(Flag.LAST)
-SELL_FLAG, TAKER = int(Flag.SELL), int(Flag.TAKER)
+SELL_FLAG, REDUCE_ONLY = int(Flag.SELL), int(Flag.REDUCE_ONLY)
 DELTA, PRICES, TIMER, FILL = int(Kind.DELTA), int(Kind.PRICES), int(Kind.TIMER), int(Kind.FILL)
+FUNDING = int(Kind.FUNDING)
 PLACE = int(ActionKind.PLACE)
 MESSAGE_ROWS_MAX = 1 << 14  # rows of one market message; a longer one is cut
 OWN_ROWS_MIN = 2 * (IN_FLIGHT_CAPACITY + ACTIONS_CAPACITY)  # what a world may write at one time
@@ -71,54 +77,16 @@ def _feed(
     while mask != 0:
         w = lowest_bit(mask)
         pit_row(house, pits[w * n_markets + m], event)
-        _send_reports(pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
+        send_reports(house, pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
         mask &= mask - 1
     if int(event["flags"]) & LAST:
         mask = house_end(house)
         while mask != 0:
             w = lowest_bit(mask)
             pit_end(house, pits[w * n_markets + m])
-            _send_reports(pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
+            send_reports(house, pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
             mask &= mask - 1
         house_closed(house)
-
-
-@kernel
-def _expect_report(walk: Record, world: Record, w: int, arrival_ns: int) -> None:
-    """Note when a world's next report arrives, unless it has no say in when the world decides."""
-    if walk["is_lean"] == 0 or world["is_timed"] == 0:
-        walk["report_ns"][w] = arrival_ns
-        walk["news_ns"] = min(walk["news_ns"], arrival_ns)
-
-
-@kernel
-def _send_reports(pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
-    """Put a pit's reports on their way to their world."""
-    for i in range(pit["n_reports"]):
-        report = pit["reports"][i]
-        if world["report_head"] == world["report_tail"]:
-            world["report_head"] = 0
-            world["report_tail"] = 0
-            _expect_report(walk, world, w, ts_ns + world["response_ns"])
-        at = world["report_tail"] % IN_FLIGHT_CAPACITY
-        assert world["report_tail"] - world["report_head"] < IN_FLIGHT_CAPACITY
-        world["report_tail"] += 1
-        event = world["reports"][at]
-        event["ts_venue_ns"] = report["ts_ns"]
-        event["ts_local_ns"] = ts_ns + world["response_ns"]
-        event["size_lots"] = report["size_lots"]
-        event["price_ticks"] = report["price_ticks"]
-        event["instrument"] = pit["instrument"]
-        event["kind"] = report["kind"]
-        event["flags"] = (
-            LAST | (SELL_FLAG if report["side"] == SELL else 0) | (TAKER if report["is_taker"] else 0)
-        )
-        detail = world["details"][at]
-        detail["client_order_id"] = report["order_id"]
-        detail["venue_order_id"] = report["order_id"]
-        detail["reference"] = report["trade_id"] if report["kind"] == FILL else report["reason"]
-        detail["fee_e8"] = report["fee_e8"]
-    pit["n_reports"] = 0
 
 
 @kernel
@@ -144,10 +112,18 @@ def _execute(houses: Record, pits: Record, world: Record, walk: Record, w: int, 
     identity = action["client_order_id"]
     if int(action["kind"]) == PLACE:
         lots = action["size_lots"]
-        place_order(house, pit, ts_ns, identity, client, side, tick, lots, flags & ~SELL_FLAG)
+        if (
+            walk["margin_ns"] == NEVER_NS
+            or flags & REDUCE_ONLY
+            or has_room(houses, pits, world["clearing"], w * n_markets, m, side, tick, lots)
+        ):
+            place_order(house, pit, ts_ns, identity, client, side, tick, lots, flags & ~SELL_FLAG)
+        else:
+            pit["ts_ns"] = max(pit["ts_ns"], ts_ns)
+            refuse_for_margin(pit, identity, client, side, tick)
     elif not cancel_order(house, pit, ts_ns, client, identity):
         report_too_late(pit, identity, client, side, tick)
-    _send_reports(pit, world, walk, w, ts_ns)
+    send_reports(house, pit, world, walk, w, ts_ns)
 
 
 @kernel
@@ -158,6 +134,8 @@ def _advance_exchange(
     pits: Record,
     worlds: Record,
     walk: Record,
+    price_rows: Record,
+    rates: Record,
     due_ns: int,
     entry_ns: int,
 ) -> int:
@@ -172,21 +150,25 @@ def _advance_exchange(
     action_ns = _earliest(walk["action_ns"], n_worlds)
     i = walk["i_venue"]
     while True:
+        stop_ns = min(action_ns, walk["clock_ns"])
         while i < n:
             event = tape[venue_order[i]]
             row_ns = event["ts_venue_ns"]
-            if row_ns > until_ns or row_ns > action_ns:
+            if row_ns > until_ns or row_ns > stop_ns:
                 break
             m = int(event["instrument"])
             _feed(houses[m], pits, worlds, walk, event, m, n_markets)
             i += 1
             until_ns = min(until_ns, walk["news_ns"] + entry_ns)
-        if action_ns > until_ns:
+        if stop_ns > until_ns:
             break
-        for w in range(n_worlds):
-            while walk["action_ns"][w] <= action_ns:
-                _execute(houses, pits, worlds[w], walk, w, n_markets)
-        action_ns = _earliest(walk["action_ns"], n_worlds)
+        if walk["clock_ns"] <= action_ns:
+            venue_tick(tape, price_rows, rates, houses, pits, worlds, walk)
+        else:
+            for w in range(n_worlds):
+                while walk["action_ns"][w] <= action_ns:
+                    _execute(houses, pits, worlds[w], walk, w, n_markets)
+            action_ns = _earliest(walk["action_ns"], n_worlds)
         until_ns = min(until_ns, walk["news_ns"] + entry_ns)
     walk["i_venue"] = i
     return until_ns
@@ -304,10 +286,14 @@ def _write_action(row: Record, detail: Record, action: Record) -> None:
 
 @kernel
 def _observe_report(
-    markets: Record, account: Record, traders: Record, world: Record, w: int, event: Record, detail: Record
+    markets: Record, account: Record, traders: Record, world: Record, w: int, event: Record, at: int
 ) -> None:
-    """Let a world see one report about an order of its."""
+    """Let a world see one report about an order of its, or its funding. at : where it stands"""
     world["own_seq"] += 2
+    if int(event["kind"]) == FUNDING:
+        observe_money(account, event, world["details"].view(account_detail_t)[at])
+        return
+    detail = world["details"][at]
     n_traders = world["n_traders"]
     bot = bot_in(detail["client_order_id"])
     for k in range(n_traders):
@@ -362,7 +348,7 @@ def _deliver(
     event = world["reports"][at]
     _keep(walk, world, w, journal, event, world["details"][at])
     desk["now_ns"] = event["ts_local_ns"]
-    _observe_report(markets, account, traders, world, w, event, world["details"][at])
+    _observe_report(markets, account, traders, world, w, event, at)
     _decide(markets, account, traders, desk, world, walk, w, -1, FILL, journal)
 
 
@@ -514,6 +500,8 @@ def _advance_traders(
     types.int64(
         records(event_t),
         types.Array(types.int64, 1, "C"),
+        types.Array(types.int64, 1, "C"),
+        records(funding_rate_t),
         records(house_t),
         records(pit_t),
         records(world_t),
@@ -528,6 +516,8 @@ def _advance_traders(
 def simulate(
     tape: Record,
     venue_order: Record,
+    price_rows: Record,
+    rates: Record,
     houses: Record,
     pits: Record,
     worlds: Record,
@@ -541,6 +531,8 @@ def simulate(
     """Walk until the journal is full, or `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
     tape        : (n,) event_t by local time;  venue_order : (k,) int64, its rows of the house by venue time
+    price_rows  : (k,) int64, its PRICES rows by venue time;  rates : (r,) funding_rate_t, recorded payments;
+                  both may be empty, and are not read without a clearing (`venue_clock.py`)
     houses      : (m,) house_t, markets : (m,) market_t, by instrument
     worlds      : (p,) world_t, accounts : (p,) account_t, pits : (p * m,) pit_t, traders : (p * t,) trader_t
     walks       : (1,) walk_t, carries the walk between calls; `is_done` 1 at the end. Where a call stops
@@ -553,6 +545,7 @@ def simulate(
     n_worlds = len(worlds)
     walk["n_rows"] = 0
     walk["is_full"] = 0
+    clock_set(tape, houses, walk, price_rows)
     for w in range(n_worlds):
         worlds[w]["n_rows"] = 0
     entry_ns = worlds[0]["entry_ns"]
@@ -567,7 +560,10 @@ def simulate(
     while is_open:
         due_ns = _next_decision(tape, worlds, walk)
         known_ns = (
-            _advance_exchange(tape, venue_order, houses, pits, worlds, walk, due_ns, entry_ns) + response_ns
+            _advance_exchange(
+                tape, venue_order, houses, pits, worlds, walk, price_rows, rates, due_ns, entry_ns
+            )
+            + response_ns
         )
         is_open = _advance_traders(
             tape, worlds, walk, markets, accounts, traders, desk, journal, known_ns, room

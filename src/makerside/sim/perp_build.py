@@ -19,6 +19,8 @@ from makerside.model.instrument import Instrument
 from makerside.model.order import VENUE_SLOT, client_order_id
 from makerside.model.terms import FeeTerms, FundingTerms, MarginTerms, MarginTier, Terms
 from makerside.model.units import E8, E9, E12, MONEY_DECIMALS, NEVER_NS, NS_PER_S, money_to_e8, to_steps
+from makerside.sim.build import Walk
+from makerside.sim.funding import funding_begin
 from makerside.sim.perp_records import (
     LEGS_CAPACITY,
     TIERS_CAPACITY,
@@ -167,6 +169,33 @@ def make_rates(payments: Iterable[tuple[int, Decimal | float, Decimal | None]]) 
         row["rate_e12"] = int((exact * E12).to_integral_value(ROUND_HALF_EVEN))
         row["price_e8"] = 0 if price is None else int((price * E8).to_integral_value(ROUND_HALF_EVEN))
     return rates
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """What a walk needs to account as a venue does.
+
+    perps : (m,) perp_t, by instrument;  rates : (r,) funding_rate_t, recorded payments of all instruments
+    clearings  : (p,) clearing_t, by world
+    price_rows : (k,) int64, PRICES rows of the tape by venue time
+    """
+
+    perps: NDArray[Any]
+    rates: NDArray[Any]
+    clearings: NDArray[Any]
+    price_rows: NDArray[np.int64]
+    has_margin: bool
+
+
+def add_accounting(walk: Walk, accounting: Accounting, start_ns: int) -> None:
+    """Give a fresh walk the venue's books and its clock. start_ns : time of its first row"""
+    walk.houses["perp"] = accounting.perps
+    walk.worlds["clearing"] = accounting.clearings
+    for house in walk.houses:
+        funding_begin(house["perp"]["funding"], accounting.rates, start_ns)
+    walk.walks["has_clearing"] = 1
+    if accounting.has_margin:
+        walk.walks["margin_ns"] = start_ns // NS_PER_S * NS_PER_S + NS_PER_S
 
 
 def make_clearing(

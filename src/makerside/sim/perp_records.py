@@ -127,6 +127,7 @@ leg_t = row_type(
         ("accrued_e8", "i8"),  # funding that is owed to us and not settled: whole units, rounded down
         ("accrued_rest", "i8"),  # and the rest of it, in parts of the funding rule's own divisor
         ("liquidation_id", "i8"),  # client order id of the venue's orders for this leg
+        ("liquidation_ticks", "i8"),  # limit of the last one
         ("ts_liquidation_ns", "i8"),  # nothing more is sent before
         ("is_part_sent", "i8"),
     ]

@@ -1,0 +1,155 @@
+"""The venue's clock in a walk: prices as the venue tells them, funding, margin, at their own times.
+
+The walk stops at `clock_ns` and calls `venue_tick`. What the houses share (prices, premium samples, rates) is
+worked out once, payments and margin for each world on its own books. Margin is looked at once a second of
+venue time, and not at every row: a liquidation comes up to a second later than it could. Without a clearing
+the clock never stops. Pure.
+"""
+
+from makerside.core.kernel import Record, kernel
+from makerside.model.event import Flag, account_detail_t
+from makerside.model.units import NEVER_NS, NS_PER_S
+from makerside.sim.account_clock import clock_next_ns
+from makerside.sim.clearing import accrue_funding, pay_funding
+from makerside.sim.funding import (
+    funding_close,
+    funding_is_due,
+    funding_sample,
+    is_sample_due,
+    load_rate,
+    premium_e12,
+)
+from makerside.sim.liquidation import next_liquidation, take_over
+from makerside.sim.matching import place_order
+from makerside.sim.perp_prices import prices_from_touch, prices_observe
+from makerside.sim.perp_rows import write_funding, write_liquidation_fill
+from makerside.sim.reports import next_report, send_reports
+from makerside.sim.settlement import cancel_for_liquidation
+
+MARGIN_NS = NS_PER_S
+LIQUIDATION_FLAGS = int(Flag.IOC) | int(Flag.REDUCE_ONLY)
+CLIENT = 0  # of a pit that belongs to one world
+
+
+@kernel
+def price_ns(event: Record) -> int:
+    """Return when the venue told a PRICES row; where it gives no time, when we heard it."""
+    return event["ts_venue_ns"] if event["ts_venue_ns"] > 0 else event["ts_local_ns"]
+
+
+@kernel
+def clock_set(tape: Record, houses: Record, walk: Record, price_rows: Record) -> None:
+    """Set the time at which the clock has something to do next."""
+    if walk["has_clearing"] == 0:
+        walk["clock_ns"] = NEVER_NS
+        return
+    next_ns = min(clock_next_ns(houses["perp"]), walk["margin_ns"])
+    if walk["i_price"] < len(price_rows):
+        next_ns = min(next_ns, price_ns(tape[price_rows[walk["i_price"]]]))
+    walk["clock_ns"] = next_ns
+
+
+@kernel
+def venue_tick(
+    tape: Record, price_rows: Record, rates: Record, houses: Record, pits: Record, worlds: Record, walk: Record
+) -> None:
+    """Do what is due at `clock_ns`: prices, then funding, then margin.
+
+    price_rows : (k,) int64, PRICES rows of the tape by venue time;  rates : (r,) funding_rate_t
+    """
+    ts_ns = walk["clock_ns"]
+    details = tape.view(account_detail_t)
+    while walk["i_price"] < len(price_rows):
+        row = price_rows[walk["i_price"]]
+        if price_ns(tape[row]) > ts_ns:
+            break
+        prices_observe(houses[int(tape[row]["instrument"])]["perp"], tape[row], details[row + 1])
+        walk["i_price"] += 1
+    for m in range(len(houses)):
+        _funding(houses[m], worlds, walk, rates, m, ts_ns)
+    if ts_ns >= walk["margin_ns"]:
+        walk["margin_ns"] += MARGIN_NS
+        for w in range(len(worlds)):
+            _liquidate(houses, pits, worlds[w], walk, w, ts_ns)
+    clock_set(tape, houses, walk, price_rows)
+
+
+@kernel
+def _funding(house: Record, worlds: Record, walk: Record, rates: Record, m: int, ts_ns: int) -> None:
+    """Sample the premium of an instrument, let all worlds pay, if it is time."""
+    perp = house["perp"]
+    funding = perp["funding"]
+    book = house["book"]
+    if is_sample_due(funding, ts_ns):
+        prices_from_touch(perp, book["bid_ticks"], book["ask_ticks"])
+        funding_sample(funding, premium_e12(perp, book))
+        if funding["is_accruing"] == 1:
+            for w in range(len(worlds)):
+                accrue_funding(worlds[w]["clearing"], perp, m)
+    if funding_is_due(funding, ts_ns):
+        prices_from_touch(perp, book["bid_ticks"], book["ask_ticks"])
+        load_rate(funding, rates)
+        for w in range(len(worlds)):
+            clearing = worlds[w]["clearing"]
+            amount = pay_funding(clearing, perp, rates, m)
+            if amount != 0:
+                at = next_report(worlds[w], walk, w, ts_ns)
+                event = worlds[w]["reports"][at]
+                detail = worlds[w]["details"].view(account_detail_t)[at]
+                write_funding(event, detail, clearing, perp, m, amount, ts_ns)
+                event["ts_local_ns"] = ts_ns + worlds[w]["response_ns"]
+        funding_close(funding, rates)
+
+
+@kernel
+def _liquidate(houses: Record, pits: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
+    """Carry out the liquidations of a world that are due."""
+    clearing = world["clearing"]
+    if not _has_position(clearing):
+        return
+    for m in range(len(houses)):
+        book = houses[m]["book"]
+        prices_from_touch(houses[m]["perp"], book["bid_ticks"], book["ask_ticks"])
+    order = world["liquidation"]
+    first = w * len(houses)
+    while next_liquidation(clearing, houses["perp"], order, ts_ns):
+        for m in range(len(houses)):
+            if order["is_isolated"] == 0 or m == order["leg"]:
+                cancel_for_liquidation(houses[m], pits[first + m])
+                send_reports(houses[m], pits[first + m], world, walk, w, ts_ns)
+        if order["is_takeover"] == 1:
+            _take_over(houses, pits[first + order["leg"]], world, walk, w, ts_ns)
+        else:
+            clearing["n_liquidations"] += 1
+            _send_to_book(houses[order["leg"]], pits[first + order["leg"]], world, walk, w, ts_ns)
+
+
+@kernel
+def _has_position(clearing: Record) -> bool:
+    for i in range(clearing["n_legs"]):
+        if clearing["legs"][i]["position"]["position_lots"] != 0:
+            return True
+    return False
+
+
+@kernel
+def _send_to_book(house: Record, pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
+    order = world["liquidation"]
+    identity = world["clearing"]["legs"][order["leg"]]["liquidation_id"]
+    tick, lots = order["price_ticks"], order["size_lots"]
+    place_order(house, pit, ts_ns, identity, CLIENT, order["side"], tick, lots, LIQUIDATION_FLAGS)
+    send_reports(house, pit, world, walk, w, ts_ns)
+
+
+@kernel
+def _take_over(houses: Record, pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
+    order = world["liquidation"]
+    clearing = world["clearing"]
+    trade_id = take_over(clearing, houses["perp"], order)
+    pit["positions"][CLIENT] += order["side"] * order["size_lots"]
+    at = next_report(world, walk, w, ts_ns)
+    event = world["reports"][at]
+    leg = clearing["legs"][order["leg"]]
+    price, lots, fee = order["price_ticks"], order["size_lots"], order["fee_e8"]
+    write_liquidation_fill(event, world["details"][at], leg, order, price, lots, fee, trade_id, ts_ns)
+    event["ts_local_ns"] = ts_ns + world["response_ns"]
