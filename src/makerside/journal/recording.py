@@ -28,6 +28,7 @@ from makerside.journal.recording_file import (
 from makerside.model.errors import DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
+from makerside.model.price import price_t, prices_of
 from makerside.model.run import JOURNAL_NAME
 from makerside.model.units import MONEY_DECIMALS, NS_PER_MS
 
@@ -52,6 +53,7 @@ class Recording:
     """Market rows of one instrument, ready for `step`.
 
     events  : (n,) event_t in arrival order, instrument index 0
+    prices  : (k,) price_t, what the venue told beside its book, for the simulated venue
     defects : what was found and handled, by name; zero entries are left out
     """
 
@@ -59,6 +61,7 @@ class Recording:
     instrument: Instrument
     events: NDArray[Any]
     defects: dict[str, int] = field(default_factory=dict)
+    prices: NDArray[Any] = field(default_factory=lambda: np.zeros(0, price_t))
 
     @property
     def duration_ns(self) -> int:
@@ -128,6 +131,8 @@ def load_recordings(path: Path) -> list[Recording]:
     journal = read_journal(path / JOURNAL_NAME)
     is_market = journal.is_head & np.isin(journal.rows["kind"], _MARKET_KINDS)
     rows = journal.rows[is_market]
+    at = np.flatnonzero(journal.is_head & (journal.rows["kind"] == Kind.PRICES))
+    prices = prices_of(journal.rows[at], journal.rows[at + 1])
     found = []
     for index, description in enumerate(values["instruments"]):
         events = rows[rows["instrument"] == index].copy()
@@ -136,7 +141,8 @@ def load_recordings(path: Path) -> list[Recording]:
         events["instrument"] = 0
         untimed = events["ts_venue_ns"] == 0
         events["ts_venue_ns"][untimed] = events["ts_local_ns"][untimed]
-        found.append(Recording(path, Instrument.from_dict(description), events))
+        instrument = Instrument.from_dict(description)
+        found.append(Recording(path, instrument, events, prices=prices[prices["instrument"] == index]))
     if not found:
         raise DataError(f"{path}: the run has no market data")
     return found

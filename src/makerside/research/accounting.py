@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from makerside.config.convert import usd_e8
 from makerside.config.tree import Config, SimulationConfig
 from makerside.model.errors import ConfigError
-from makerside.model.event import DETAIL_ROWS, Kind
 from makerside.model.instrument import Instrument
 from makerside.model.terms import FeeTerms, Standing, Terms
 from makerside.model.units import MONEY_DECIMALS, NS_PER_S
@@ -73,28 +72,17 @@ def with_rule_fees(instrument: Instrument, simulation: SimulationConfig, ts_ns: 
     return replace(instrument, maker_fee=fees.maker, taker_fee=fees.taker, fee_decimals=fees.decimals)
 
 
-def price_rows(events: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the PRICES rows of a tape by venue time; where the venue tells none, by ours."""
-    details = DETAIL_ROWS[events["kind"]] == 1
-    is_detail = np.zeros(len(events), bool)
-    is_detail[1:] = details[:-1] & (events["kind"][:-1] == Kind.PRICES)
-    rows = np.flatnonzero((events["kind"] == Kind.PRICES) & ~is_detail)
-    times = np.where(events["ts_venue_ns"][rows] > 0, events["ts_venue_ns"][rows], events["ts_local_ns"][rows])
-    return rows[np.argsort(times, kind="stable")]
-
-
 def make_accounting(
-    configs: Sequence[Config], instruments: Sequence[Sequence[Instrument]], events: NDArray[Any]
+    configs: Sequence[Config], instruments: Sequence[Sequence[Instrument]], start_ns: int
 ) -> Accounting | None:
     """Return the accounting of sets that are walked together, None when they do without.
 
-    configs, instruments : by world;  events : (n,) event_t, the tape
+    configs, instruments : by world;  start_ns : of the tape
     errors : ConfigError, DataError for what cannot be accounted
     """
     first = configs[0].simulation
     if not needs_rules(first):
         return None
-    start_ns = int(events["ts_local_ns"][0])
     terms = [
         [_terms(one, config.simulation, start_ns) for one in ours]
         for config, ours in zip(configs, instruments, strict=True)
@@ -104,7 +92,7 @@ def make_accounting(
         make_clearing(ours, its, _settings(config))
         for config, ours, its in zip(configs, instruments, terms, strict=True)
     ]
-    return Accounting(perps, rates, np.concatenate(clearings), price_rows(events), first.margin == "rule")
+    return Accounting(perps, rates, np.concatenate(clearings), first.margin == "rule")
 
 
 def _terms(instrument: Instrument, simulation: SimulationConfig, ts_ns: int) -> Terms:

@@ -5,7 +5,7 @@ later analysis read a backtest like any other run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from makerside.journal.recording import Recording, merge
 from makerside.journal.writer import JournalWriter
 from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind
 from makerside.model.instrument import Instrument
+from makerside.model.price import merge_prices, price_t
 from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
 from makerside.research.accounting import make_accounting, with_rule_fees
@@ -65,12 +66,14 @@ class Tape:
     """Recordings merged, one symbol each, as any number of simulations may read them at once.
 
     events : (n,) event_t by local time;  order : (n,) int64, its indices by venue time
+    prices : (k,) price_t by venue time, for the simulated venue alone
     """
 
     instruments: list[Instrument]
     reference_ticks: list[int]
     events: NDArray[Any]
     order: NDArray[np.int64]
+    prices: NDArray[Any] = field(default_factory=lambda: np.zeros(0, price_t))
 
     @classmethod
     def of(cls, recordings: list[Recording], feed_ms: float) -> "Tape":
@@ -79,7 +82,8 @@ class Tape:
         events["ts_local_ns"] += round(feed_ms * NS_PER_MS)
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
-        return cls(instruments, reference, events, venue_order(events))
+        prices = merge_prices([recording.prices for recording in recordings])
+        return cls(instruments, reference, events, venue_order(events), prices)
 
     @property
     def start_ns(self) -> int:
@@ -112,11 +116,11 @@ class Simulation:
             settings.append(_world_settings(config, ours))
         self.engine = self.engines[0]
         self.walk = make_walk(settings, tape.start_ns, is_lean)
-        self._price_rows, self._rates = np.zeros(0, np.int64), np.zeros(0, funding_rate_t)
-        accounting = make_accounting(configs, instruments, tape.events)
+        self._rates = np.zeros(0, funding_rate_t)
+        accounting = make_accounting(configs, instruments, tape.start_ns)
         if accounting is not None:
             add_accounting(self.walk, accounting, tape.start_ns)
-            self._price_rows, self._rates = accounting.price_rows, accounting.rates
+            self._rates = accounting.rates
         self._accounts = np.concatenate([engine.accounts for engine in self.engines])
         self._traders = np.concatenate([engine.traders for engine in self.engines])
         self._simulate = simulate
@@ -147,7 +151,7 @@ class Simulation:
             self._simulate(
                 self.tape.events,
                 self.tape.order,
-                self._price_rows,
+                self.tape.prices,
                 self._rates,
                 walk.houses,
                 walk.pits,

@@ -22,10 +22,10 @@ from makerside.sim.funding import (
     premium_e12,
 )
 from makerside.sim.liquidation import next_liquidation, take_over
-from makerside.sim.perp_prices import prices_from_touch, prices_observe
+from makerside.sim.perp_prices import prices_from_touch, prices_told, rate_told
 from makerside.sim.perp_rows import ROWS, write_funding, write_liquidation_fill
 
-SELL_FLAG, TAKER, LAST = int(Flag.SELL), int(Flag.TAKER), int(Flag.LAST)
+SELL_FLAG, TAKER, LAST, RATE = int(Flag.SELL), int(Flag.TAKER), int(Flag.LAST), int(Flag.RATE)
 DELTA, SNAPSHOT, BBO = int(Kind.DELTA), int(Kind.SNAPSHOT), int(Kind.BBO)
 PRICES, FILL = int(Kind.PRICES), int(Kind.FILL)
 
@@ -132,7 +132,10 @@ def _apply(
     kind = int(event["kind"])
     flags = int(event["flags"])
     if kind == PRICES:
-        prices_observe(perps[i], event, tape.view(account_detail_t)[i_row + 1])
+        detail = tape.view(account_detail_t)[i_row + 1]
+        prices_told(perps[i], detail["mark_price_e8"], detail["index_price_e8"])
+        if flags & RATE:
+            rate_told(perps[i]["funding"], event["size_lots"])
     elif kind == FILL:
         side = SELL if flags & SELL_FLAG else BUY
         tick, lots = int(event["price_ticks"]), event["size_lots"]

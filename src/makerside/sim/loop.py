@@ -32,6 +32,7 @@ from makerside.model.action import ActionKind, action_detail_t
 from makerside.model.desk import ACTIONS_CAPACITY, desk_t
 from makerside.model.event import Flag, Kind, account_detail_t, event_t, order_detail_t
 from makerside.model.market import market_t
+from makerside.model.price import price_t
 from makerside.model.trader import trader_t
 from makerside.model.units import NEVER_NS
 from makerside.sim.house import house_before, house_closed, house_end, house_row
@@ -134,7 +135,7 @@ def _advance_exchange(
     pits: Record,
     worlds: Record,
     walk: Record,
-    price_rows: Record,
+    prices: Record,
     rates: Record,
     due_ns: int,
     entry_ns: int,
@@ -163,7 +164,7 @@ def _advance_exchange(
         if stop_ns > until_ns:
             break
         if walk["clock_ns"] <= action_ns:
-            venue_tick(tape, price_rows, rates, houses, pits, worlds, walk)
+            venue_tick(prices, rates, houses, pits, worlds, walk)
         else:
             for w in range(n_worlds):
                 while walk["action_ns"][w] <= action_ns:
@@ -500,7 +501,7 @@ def _advance_traders(
     types.int64(
         records(event_t),
         types.Array(types.int64, 1, "C"),
-        types.Array(types.int64, 1, "C"),
+        records(price_t),
         records(funding_rate_t),
         records(house_t),
         records(pit_t),
@@ -516,7 +517,7 @@ def _advance_traders(
 def simulate(
     tape: Record,
     venue_order: Record,
-    price_rows: Record,
+    prices: Record,
     rates: Record,
     houses: Record,
     pits: Record,
@@ -531,8 +532,8 @@ def simulate(
     """Walk until the journal is full, or `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
     tape        : (n,) event_t by local time;  venue_order : (k,) int64, its rows of the house by venue time
-    price_rows  : (k,) int64, its PRICES rows by venue time;  rates : (r,) funding_rate_t, recorded payments;
-                  both may be empty, and are not read without a clearing (`venue_clock.py`)
+    prices      : (k,) price_t, what the venue tells beside its book;  rates : (r,) funding_rate_t, recorded
+                  payments. Both may be empty, and are not read without a clearing (`venue_clock.py`)
     houses      : (m,) house_t, markets : (m,) market_t, by instrument
     worlds      : (p,) world_t, accounts : (p,) account_t, pits : (p * m,) pit_t, traders : (p * t,) trader_t
     walks       : (1,) walk_t, carries the walk between calls; `is_done` 1 at the end. Where a call stops
@@ -545,7 +546,7 @@ def simulate(
     n_worlds = len(worlds)
     walk["n_rows"] = 0
     walk["is_full"] = 0
-    clock_set(tape, houses, walk, price_rows)
+    clock_set(houses, walk, prices)
     for w in range(n_worlds):
         worlds[w]["n_rows"] = 0
     entry_ns = worlds[0]["entry_ns"]
@@ -560,9 +561,7 @@ def simulate(
     while is_open:
         due_ns = _next_decision(tape, worlds, walk)
         known_ns = (
-            _advance_exchange(
-                tape, venue_order, houses, pits, worlds, walk, price_rows, rates, due_ns, entry_ns
-            )
+            _advance_exchange(tape, venue_order, houses, pits, worlds, walk, prices, rates, due_ns, entry_ns)
             + response_ns
         )
         is_open = _advance_traders(

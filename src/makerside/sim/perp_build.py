@@ -176,14 +176,12 @@ class Accounting:
     """What a walk needs to account as a venue does.
 
     perps : (m,) perp_t, by instrument;  rates : (r,) funding_rate_t, recorded payments of all instruments
-    clearings  : (p,) clearing_t, by world
-    price_rows : (k,) int64, PRICES rows of the tape by venue time
+    clearings : (p,) clearing_t, by world
     """
 
     perps: NDArray[Any]
     rates: NDArray[Any]
     clearings: NDArray[Any]
-    price_rows: NDArray[np.int64]
     has_margin: bool
 
 

@@ -1,6 +1,6 @@
 """Mark price, index price and impact prices of a perpetual at the simulated venue.
 
-Where a recording has PRICES rows, they are the truth. Where it has none, the middle of the touch stands for
+What a recording tells of them is the truth. Where it tells nothing, the middle of the touch stands for
 both prices, so that the premium is 0 by construction and funding by rule is the interest alone: a backtest
 that wants true funding brings recorded rates. Prices are integers of 10^-8. Pure.
 """
@@ -8,11 +8,9 @@ that wants true funding brings recorded rates. Prices are integers of 10^-8. Pur
 from makerside.core.book import book_lots, next_ask, next_bid
 from makerside.core.kernel import Record, kernel
 from makerside.core.numbers import mul_div_floor
-from makerside.model.event import Flag
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.units import ASK, BID, BUY
 
-RATE = int(Flag.RATE)
 LEVELS_MAX = 1_000  # that an impact price looks at
 
 
@@ -24,16 +22,20 @@ def value_e8(perp: Record, size_lots: int, price_e8: int) -> int:
 
 
 @kernel
-def prices_observe(perp: Record, event: Record, detail: Record) -> None:
-    """Apply a PRICES row. Call it for each one, at the venue's time. A price of 0 is none."""
-    if detail["mark_price_e8"] > 0:
-        perp["mark_e8"] = detail["mark_price_e8"]
+def prices_told(perp: Record, mark_e8: int, index_e8: int) -> None:
+    """Take mark and index price as the venue tells them; 0 is not told."""
+    if mark_e8 > 0:
+        perp["mark_e8"] = mark_e8
         perp["is_told"] = 1
-    if detail["index_price_e8"] > 0:
-        perp["index_e8"] = detail["index_price_e8"]
-    if int(event["flags"]) & RATE:
-        perp["funding"]["told_e12"] = event["size_lots"]
-        perp["funding"]["has_told"] = 1
+    if index_e8 > 0:
+        perp["index_e8"] = index_e8
+
+
+@kernel
+def rate_told(funding: Record, rate_e12: int) -> None:
+    """Take the funding rate that the venue tells."""
+    funding["told_e12"] = rate_e12
+    funding["has_told"] = 1
 
 
 @kernel

@@ -71,8 +71,9 @@ def refuse_for_margin(pit: Record, order_id: int, client: int, side: int, price_
 
 
 @kernel
-def cancel_for_liquidation(house: Record, pit: Record) -> None:
+def cancel_for_liquidation(house: Record, pit: Record, ts_ns: int) -> None:
     """End all orders of a pit, because its account is liquidated."""
+    pit["ts_ns"] = max(pit["ts_ns"], ts_ns)
     while pit["n_active"] > 0:
         slot = pit["active"][0]
         order = pit["orders"][slot]

@@ -21,7 +21,7 @@ from makerside.sim.funding import (
 )
 from makerside.sim.liquidation import next_liquidation, take_over
 from makerside.sim.matching import place_order
-from makerside.sim.perp_prices import prices_from_touch, prices_observe
+from makerside.sim.perp_prices import prices_from_touch, prices_told, rate_told
 from makerside.sim.perp_rows import write_funding, write_liquidation_fill
 from makerside.sim.reports import next_report, send_reports
 from makerside.sim.settlement import cancel_for_liquidation
@@ -32,38 +32,32 @@ CLIENT = 0  # of a pit that belongs to one world
 
 
 @kernel
-def price_ns(event: Record) -> int:
-    """Return when the venue told a PRICES row; where it gives no time, when we heard it."""
-    return event["ts_venue_ns"] if event["ts_venue_ns"] > 0 else event["ts_local_ns"]
-
-
-@kernel
-def clock_set(tape: Record, houses: Record, walk: Record, price_rows: Record) -> None:
+def clock_set(houses: Record, walk: Record, prices: Record) -> None:
     """Set the time at which the clock has something to do next."""
     if walk["has_clearing"] == 0:
         walk["clock_ns"] = NEVER_NS
         return
     next_ns = min(clock_next_ns(houses["perp"]), walk["margin_ns"])
-    if walk["i_price"] < len(price_rows):
-        next_ns = min(next_ns, price_ns(tape[price_rows[walk["i_price"]]]))
+    if walk["i_price"] < len(prices):
+        next_ns = min(next_ns, prices[walk["i_price"]]["ts_ns"])
     walk["clock_ns"] = next_ns
 
 
 @kernel
 def venue_tick(
-    tape: Record, price_rows: Record, rates: Record, houses: Record, pits: Record, worlds: Record, walk: Record
+    prices: Record, rates: Record, houses: Record, pits: Record, worlds: Record, walk: Record
 ) -> None:
     """Do what is due at `clock_ns`: prices, then funding, then margin.
 
-    price_rows : (k,) int64, PRICES rows of the tape by venue time;  rates : (r,) funding_rate_t
+    prices : (k,) price_t by time;  rates : (r,) funding_rate_t
     """
     ts_ns = walk["clock_ns"]
-    details = tape.view(account_detail_t)
-    while walk["i_price"] < len(price_rows):
-        row = price_rows[walk["i_price"]]
-        if price_ns(tape[row]) > ts_ns:
-            break
-        prices_observe(houses[int(tape[row]["instrument"])]["perp"], tape[row], details[row + 1])
+    while walk["i_price"] < len(prices) and prices[walk["i_price"]]["ts_ns"] <= ts_ns:
+        price = prices[walk["i_price"]]
+        perp = houses[price["instrument"]]["perp"]
+        prices_told(perp, price["mark_e8"], price["index_e8"])
+        if price["has_rate"] == 1:
+            rate_told(perp["funding"], price["rate_e12"])
         walk["i_price"] += 1
     for m in range(len(houses)):
         _funding(houses[m], worlds, walk, rates, m, ts_ns)
@@ -71,7 +65,7 @@ def venue_tick(
         walk["margin_ns"] += MARGIN_NS
         for w in range(len(worlds)):
             _liquidate(houses, pits, worlds[w], walk, w, ts_ns)
-    clock_set(tape, houses, walk, price_rows)
+    clock_set(houses, walk, prices)
 
 
 @kernel
@@ -115,7 +109,7 @@ def _liquidate(houses: Record, pits: Record, world: Record, walk: Record, w: int
     while next_liquidation(clearing, houses["perp"], order, ts_ns):
         for m in range(len(houses)):
             if order["is_isolated"] == 0 or m == order["leg"]:
-                cancel_for_liquidation(houses[m], pits[first + m])
+                cancel_for_liquidation(houses[m], pits[first + m], ts_ns)
                 send_reports(houses[m], pits[first + m], world, walk, w, ts_ns)
         if order["is_takeover"] == 1:
             _take_over(houses, pits[first + order["leg"]], world, walk, w, ts_ns)
