@@ -55,7 +55,7 @@ def venue_perp(venue="hyperliquid", symbol="PLAIN", **changes):
     return replace(plain(symbol), venue=venue, max_leverage=10, **changes)
 
 
-def market_rows(seed=5, minutes=110, crash_ticks=0, has_prices=True):
+def market_rows(seed=5, minutes=160, crash_ticks=0, has_prices=True):
     """Return a market and its mark and index price every 7 s; after half of it the price may jump."""
     rng = np.random.default_rng(seed)
     n = events_of(minutes * 240)
@@ -175,7 +175,7 @@ def test_funding_of_a_backtest_equals_fractions(source):
 def test_premiums_move_the_rate():
     """The test above would pass with a premium of 0 at all times; this one would not."""
     walked = Walked(market_rows(), {"simulation.funding": "rule"})
-    funding = walked.simulation.walk.houses[0]["perp"]["funding"]
+    funding = walked.simulation.walk.walks[0]["perps"][0]["funding"]
     assert funding["n_paid"] == 2
     assert funding["rate_e12"] not in (0, 10**8), "neither nothing nor the interest alone"
 

@@ -28,6 +28,7 @@ from makerside.runtime.run import RunRecord
 from makerside.sim.build import WorldSettings, make_walk
 from makerside.sim.perp_build import add_accounting
 from makerside.sim.perp_records import funding_rate_t
+from makerside.sim.records import row_t
 
 TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
@@ -150,7 +151,7 @@ class Simulation:
         return int(
             self._simulate(
                 self.tape.events,
-                self.tape.order,
+                self.tape.order.view(row_t),
                 self.tape.prices,
                 self._rates,
                 walk.houses,

@@ -187,10 +187,11 @@ class Accounting:
 
 def add_accounting(walk: Walk, accounting: Accounting, start_ns: int) -> None:
     """Give a fresh walk the venue's books and its clock. start_ns : time of its first row"""
-    walk.houses["perp"] = accounting.perps
+    perps = walk.walks[0]["perps"]
+    perps[: len(accounting.perps)] = accounting.perps
     walk.worlds["clearing"] = accounting.clearings
-    for house in walk.houses:
-        funding_begin(house["perp"]["funding"], accounting.rates, start_ns)
+    for perp in perps[: len(accounting.perps)]:
+        funding_begin(perp["funding"], accounting.rates, start_ns)
     walk.walks["has_clearing"] = 1
     if accounting.has_margin:
         walk.walks["margin_ns"] = start_ns // NS_PER_S * NS_PER_S + NS_PER_S

@@ -37,8 +37,9 @@ def next_report(world: Record, walk: Record, w: int, ts_ns: int) -> int:
 def send_reports(house: Record, pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
     """Put a pit's reports on their way to their world; with a clearing, fees are the venue's."""
     if walk["has_clearing"] == 1 and pit["n_reports"] > 0:
-        prices_from_touch(house["perp"], house["book"]["bid_ticks"], house["book"]["ask_ticks"])
-        settle_reports(house["perp"], pit, world["clearing"])
+        perp = walk["perps"][pit["instrument"]]
+        prices_from_touch(perp, house["book"]["bid_ticks"], house["book"]["ask_ticks"])
+        settle_reports(perp, pit, world["clearing"])
     for i in range(pit["n_reports"]):
         report = pit["reports"][i]
         if report["kind"] == NOTHING:

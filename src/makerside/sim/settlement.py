@@ -1,6 +1,7 @@
 """Between a pit and the venue's books of its account: fills are cleared, new orders need margin. Pure."""
 
 from makerside.core.kernel import Record, kernel
+from makerside.core.rows import nth
 from makerside.model.event import Flag, Kind, Reason
 from makerside.model.units import BUY
 from makerside.sim.clearing import clear_fill, clear_liquidation, has_margin_for
@@ -36,14 +37,32 @@ def settle_reports(perp: Record, pit: Record, clearing: Record) -> None:
 
 @kernel
 def has_room(
-    houses: Record, pits: Record, clearing: Record, first: int, i: int, side: int, tick: int, lots: int
+    houses: Record,
+    pits: Record,
+    clearing: Record,
+    walk: Record,
+    first: int,
+    i: int,
+    side: int,
+    tick: int,
+    lots: int,
 ) -> bool:
-    """Return whether an account has the margin for a new order. first : index of its first pit"""
-    for m in range(len(houses)):
-        book = houses[m]["book"]
-        prices_from_touch(houses[m]["perp"], book["bid_ticks"], book["ask_ticks"])
-        _count_open(pits[first + m], clearing["legs"][m]["position"])
-    return has_margin_for(clearing, houses["perp"], i, side, tick, lots)
+    """Return whether an account has the margin for a new order.
+
+    houses, pits : the first of all;  first : number of the account's first pit;  i : the order's instrument
+    """
+    look_at_touches(houses, walk)
+    for m in range(walk["n_markets"]):
+        _count_open(nth(pits, first + m), clearing["legs"][m]["position"])
+    return has_margin_for(clearing, walk["perps"], i, side, tick, lots)
+
+
+@kernel
+def look_at_touches(houses: Record, walk: Record) -> None:
+    """Bring prices that nobody tells up to date. houses : the first of all"""
+    for m in range(walk["n_markets"]):
+        book = nth(houses, m)["book"]
+        prices_from_touch(walk["perps"][m], book["bid_ticks"], book["ask_ticks"])
 
 
 @kernel
