@@ -58,7 +58,7 @@ def venue_perp(venue="hyperliquid", symbol="PLAIN", **changes):
 def market_rows(seed=5, minutes=160, crash_ticks=0, has_prices=True):
     """Return a market and its mark and index price every 7 s; after half of it the price may jump."""
     rng = np.random.default_rng(seed)
-    n = events_of(minutes * 240)
+    n = minutes * 240 if minutes <= 20 else events_of(minutes * 240)
     gap = minutes * 60 * S * 2 // n
     first = Market(rng, size=3_000)
     rows = random_tape(rng, n // 2, mean_gap_ns=gap, start_ns=START, markets=[first])
