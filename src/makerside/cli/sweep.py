@@ -18,6 +18,7 @@ from makerside.cli.options import (
     progress_bar,
     strategy_setting,
 )
+from makerside.cli.tapes import read_recordings
 
 if TYPE_CHECKING:
     from makerside.research.sweep_summary import SweepFacts
@@ -51,7 +52,7 @@ def sweep(
     config: ConfigOption = None,
 ) -> None:
     """Run every set of a grid over recorded data, on all cores; Ctrl-C and the same command again resume it."""
-    from makerside.cli.backtest import describe, read_recordings
+    from makerside.cli.backtest import describe
     from makerside.research.backtest import Tape, with_fees
     from makerside.research.grid import expand, parameter_sets, parse_grid, refuse_overlap
     from makerside.research.sweep import run_sweep

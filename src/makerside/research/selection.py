@@ -171,11 +171,12 @@ def _sharpes(sums: NDArray[np.float64], squares: NDArray[np.float64], n: int) ->
     return np.divide(means, np.sqrt(variances), out=np.zeros_like(means), where=variances > 1e-300)
 
 
-def judge(returns: NDArray[np.float64]) -> Verdict:
+def judge(returns: NDArray[np.float64], *, is_cross_validated: bool = True) -> Verdict:
     """Judge the best of many trials.
 
-    returns : (periods, trials) of one sweep, all trials on the same periods
-    errors  : ValueError when there is no trial or no period
+    returns            : (periods, trials) of one sweep, all trials on the same periods
+    is_cross_validated : False leaves the slow half out: whoever does not win then does not win at all
+    errors             : ValueError when there is no trial or no period
     """
     periods, trials = returns.shape
     if periods < 2 or trials < 1:
@@ -190,7 +191,8 @@ def judge(returns: NDArray[np.float64]) -> Verdict:
     # already, and would be taken off twice with the number of independent ones.
     threshold = luck_threshold(float(sharpes.std(ddof=1)), trials) if trials > 1 else 0.0
     deflated = probabilistic_sharpe(sharpe, threshold, periods, skew, kurtosis)
-    found = overfitting(returns) if trials > 1 and periods >= 2 * BLOCKS else None
+    is_enough = is_cross_validated and trials > 1 and periods >= 2 * BLOCKS
+    found = overfitting(returns) if is_enough else None
     verdict = Verdict(
         best=best,
         sharpe=sharpe,

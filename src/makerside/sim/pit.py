@@ -11,21 +11,20 @@ one, of which one side is old, fills nobody at all. Pure.
 """
 
 from makerside.core.book import book_lots, next_ask, next_bid
-from makerside.core.kernel import Record, kernel
-from makerside.core.positions import fee_e8, notional_e8
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.event import Flag, Kind, Reason
 from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK
 from makerside.model.units import ASK, BID, BUY, SELL
 from makerside.sim.house import is_crossed, is_known
+from makerside.sim.pit_reports import new_trade_id, report, report_fill
 from makerside.sim.queue import queue_on_level, queue_on_trade
-from makerside.sim.records import CLIENT_ORDERS_CAPACITY, REPORTS_CAPACITY, TAKEN_CAPACITY, UNKNOWN_AHEAD
+from makerside.sim.records import CLIENT_ORDERS_CAPACITY, TAKEN_CAPACITY, UNKNOWN_AHEAD
 
 TRADE_ID_BITS = 40
 SELL_FLAG = int(Flag.SELL)
 REDUCE_ONLY = int(Flag.REDUCE_ONLY)
 DELTA, TRADE, BBO = int(Kind.DELTA), int(Kind.TRADE), int(Kind.BBO)
-FILL, ACK, CANCELED = int(Kind.FILL), int(Kind.ORDER_ACK), int(Kind.ORDER_CANCELED)
-TOO_LATE = int(Kind.CANCEL_TOO_LATE)
+ACK, CANCELED = int(Kind.ORDER_ACK), int(Kind.ORDER_CANCELED)
 NONE, NO_POSITION = int(Reason.NONE), int(Reason.REDUCE_ONLY)
 
 
@@ -48,7 +47,7 @@ def note_levels(house: Record, pit: Record) -> None:
         order["level_lots"] = float(_level_lots(house, pit, order))
 
 
-@kernel
+@inlined
 def pit_row(house: Record, pit: Record, event: Record) -> None:
     """Let a row that the house has applied happen to the pit; fills are appended to `reports`."""
     kind = int(event["kind"])
@@ -68,7 +67,7 @@ def pit_row(house: Record, pit: Record, event: Record) -> None:
         _update_queues(house, pit)
 
 
-@kernel
+@inlined
 def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, after: int) -> None:
     """Move the orders at a price whose house size has changed."""
     is_waiting = house["waiting"] & pit["bit"] != 0
@@ -83,7 +82,7 @@ def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, aft
             _move(pit, order, float(before), float(after))
 
 
-@kernel
+@inlined
 def _move(pit: Record, order: Record, before: float, after: float) -> None:
     queue_on_level(order, before, after, pit["queue_model"], pit["queue_exponent"])
 
@@ -187,7 +186,7 @@ def _give_back_at(house: Record, pit: Record, index: int) -> None:
         house["takers"] &= ~pit["bit"]
 
 
-@kernel
+@inlined
 def house_lots(house: Record, pit: Record, side: int, tick: int) -> int:
     """Return the house size at a price without what this pit's clients took. side : BID or ASK"""
     lots = book_lots(house["book"], side, tick)
@@ -282,81 +281,7 @@ def fill_maker(
     shrink_reduce_only(house, pit, order["client"])
 
 
-@kernel
-def new_trade_id(pit: Record) -> int:
-    """Return the next number of an execution."""
-    trade_id = pit["next_trade_id"]
-    pit["next_trade_id"] = trade_id + 1
-    return trade_id
-
-
-@kernel
-def report_fill(
-    pit: Record, order: Record, price_ticks: int, lots: int, trade_id: int, is_taker: bool
-) -> Record:
-    """Take `lots` off an order, move its client's position and append the FILL report."""
-    assert 0 < lots <= order["open_lots"]
-    order["open_lots"] -= lots
-    pit["positions"][order["client"]] += order["side"] * lots
-    pit["n_fills"] += 1
-    rules = pit["rules"]
-    rate = rules["taker_fee_e9"] if is_taker else rules["maker_fee_e9"]
-    row = report(pit, order, FILL, lots, NONE)
-    row["price_ticks"] = price_ticks
-    row["is_taker"] = 1 if is_taker else 0
-    row["trade_id"] = trade_id
-    row["fee_e8"] = fee_e8(
-        notional_e8(price_ticks, lots, rules["unit_value_e8"]), rate, rules["fee_quantum_e8"]
-    )
-    return row
-
-
-@kernel
-def report(pit: Record, order: Record, kind: int, lots: int, reason: int) -> Record:
-    """Append a report about an order and return its row."""
-    assert pit["n_reports"] < REPORTS_CAPACITY
-    row = pit["reports"][pit["n_reports"]]
-    pit["n_reports"] += 1
-    row["ts_ns"] = pit["ts_ns"]
-    row["kind"] = kind
-    row["order_id"] = order["order_id"]
-    row["client"] = order["client"]
-    row["side"] = order["side"]
-    row["price_ticks"] = order["price_ticks"]
-    row["size_lots"] = lots
-    row["open_lots"] = order["open_lots"]
-    row["trade_id"] = 0
-    row["is_taker"] = 0
-    row["is_print"] = 0
-    row["print_number"] = 0
-    row["fee_e8"] = 0
-    row["reason"] = reason
-    return row
-
-
-@kernel
-def report_too_late(pit: Record, order_id: int, client: int, side: int, price_ticks: int) -> None:
-    """Report that a cancel found no order."""
-    assert pit["n_reports"] < REPORTS_CAPACITY
-    row = pit["reports"][pit["n_reports"]]
-    pit["n_reports"] += 1
-    row["ts_ns"] = pit["ts_ns"]
-    row["kind"] = TOO_LATE
-    row["order_id"] = order_id
-    row["client"] = client
-    row["side"] = side
-    row["price_ticks"] = price_ticks
-    row["size_lots"] = 0
-    row["open_lots"] = 0
-    row["trade_id"] = 0
-    row["is_taker"] = 0
-    row["is_print"] = 0
-    row["print_number"] = 0
-    row["fee_e8"] = 0
-    row["reason"] = NONE
-
-
-@kernel
+@inlined
 def add_order(house: Record, pit: Record, slot: int) -> None:
     """Let an order rest, and the house know where."""
     order = pit["orders"][slot]
@@ -402,7 +327,7 @@ def remove_order(house: Record, pit: Record, slot: int) -> None:
     free_slot(pit, slot)
 
 
-@kernel
+@inlined
 def free_slot(pit: Record, slot: int) -> None:
     """Give a slot back that no order uses."""
     pit["free"][pit["n_free"]] = slot

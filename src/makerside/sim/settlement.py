@@ -6,7 +6,8 @@ from makerside.model.event import Flag, Kind, Reason
 from makerside.model.units import BUY
 from makerside.sim.clearing import clear_fill, clear_liquidation, has_margin_for
 from makerside.sim.perp_prices import prices_from_touch
-from makerside.sim.pit import remove_order, report, report_too_late
+from makerside.sim.pit import remove_order
+from makerside.sim.pit_reports import report, report_too_late
 
 FILL, NOTHING, REJECT = int(Kind.FILL), int(Kind.NONE), int(Kind.ORDER_REJECT)
 CANCELED = int(Kind.ORDER_CANCELED)
