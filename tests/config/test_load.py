@@ -210,6 +210,11 @@ def test_hash_sees_every_setting(path):
         "strategy.intensity": "fixed",
         "strategy.xi_per_usd": 0.5,
         "simulation.queue": "risk_averse",
+        "simulation.fees": "rule",
+        "simulation.funding": "told",
+        "simulation.margin": "rule",
+        "simulation.rules_venue": "lighter",
+        "pacing.decide_on": "timer",
     }
     other = others[path] if path in others else f"{value}x" if isinstance(value, str) else (value or 0) + 1
     section, key = path.split(".")

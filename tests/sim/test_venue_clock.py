@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builders import MS, PLAIN_TICKS, Market, S, config_of, events_of, plain, random_tape, tape
+from builders import MS, PLAIN_TICKS, Market, S, config_of, events_of, plain, random_tape, statement, tape
 from makerside.journal.reader import Journal, heads
 from makerside.journal.recording import Recording
 from makerside.model.errors import ConfigError, DataError
 from makerside.model.event import Flag, Kind, Reason, account_detail_t, event_t, order_detail_t
 from makerside.model.order import VENUE_SLOT
-from makerside.model.price import price_t
+from makerside.model.price import merge_prices, price_t, prices_of
 from makerside.model.units import E8, NEVER_NS
 from makerside.research.backtest import Simulation, Tape, block_rows, with_fees
 from makerside.venues.lookup import terms_at
@@ -364,3 +364,15 @@ def test_what_cannot_be_accounted_is_told(settings, error, words):
 def test_another_venues_rules():
     walked = Walked(market_rows(), {"simulation.funding": "rule", "simulation.rules_venue": "lighter"}, plain())
     assert len(walked.told(Kind.FUNDING)) == 2
+
+
+def test_prices_of_a_recorded_run_are_kept():
+    """PRICES rows of a journal, in the venue's time or in ours, with and without a rate."""
+    rows = tape([statement(Kind.PRICES, START + k, 0, 7 * k, 100 + k, 200 + k, -1, k) for k in (0, 1)])
+    rows[0]["ts_venue_ns"] = 0
+    rows[2]["flags"] |= Flag.RATE
+    prices = prices_of(rows[::2], rows[1::2])
+    assert prices.tolist() == [(START, 0, 100, 200, 0, 0), (START + 1, 1, 101, 201, 7, 1)]
+    merged = merge_prices([prices[1:], prices[:1]])
+    assert merged["ts_ns"].tolist() == [START, START + 1]
+    assert merged["instrument"].tolist() == [1, 0]
