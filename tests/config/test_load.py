@@ -213,6 +213,10 @@ def test_hash_sees_every_setting(path):
         "simulation.feed_quantiles_ms": [[0, 1], [1, 2]],
         "simulation.entry_quantiles_ms": [[0, 1], [1, 2]],
         "simulation.response_quantiles_ms": [[0, 1], [1, 2]],
+        "simulation.fees": "rule",
+        "simulation.funding": "told",
+        "simulation.margin": "rule",
+        "simulation.rules_venue": "lighter",
         "pacing.decide_on": "timer",
     }
     other = others[path] if path in others else f"{value}x" if isinstance(value, str) else (value or 0) + 1

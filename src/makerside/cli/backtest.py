@@ -75,7 +75,8 @@ def backtest(
 def _with_fees(recordings: "list[Recording]", config: "Config") -> "list[Recording]":
     from makerside.research.backtest import with_fees
 
-    return [replace(one, instrument=with_fees(one.instrument, config)) for one in recordings]
+    start_ns = min(int(one.events["ts_local_ns"][0]) for one in recordings)
+    return [replace(one, instrument=with_fees(one.instrument, config, start_ns)) for one in recordings]
 
 
 def run(

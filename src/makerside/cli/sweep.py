@@ -98,8 +98,10 @@ def sweep(
     first = sets[0].config
     recordings = read_recordings(data)
     screen = console()
+    start_ns = min(int(one.events["ts_local_ns"][0]) for one in recordings)
     for recording in recordings:
-        screen.print(describe(replace(recording, instrument=with_fees(recording.instrument, first))))
+        instrument = with_fees(recording.instrument, first, start_ns)
+        screen.print(describe(replace(recording, instrument=instrument)))
     if drawn is not None:
         screen.print(f"{random:,} of {drawn['of']:,} sets, drawn with seed {seed}")
     load_kernels(screen)

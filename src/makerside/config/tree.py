@@ -162,6 +162,28 @@ class SimulationConfig(Section):
     cash_usd: float = Field(10_000, gt=0, le=USD_MAX, description="cash at the start [USD]")
     maker_fee_bps: float = Field(1.5, ge=-10, le=100, description="maker fee, negative for a rebate [bps]")
     taker_fee_bps: float = Field(4.5, ge=-10, le=100, description="taker fee [bps]")
+    fees: Literal["given", "rule"] = Field(
+        "given", description="the data's fees, else those above; or the venue's by its rules of the day"
+    )
+    funding: Literal["none", "rule", "told", "recorded"] = Field(
+        "none",
+        description="none, by the venue's rule, as its PRICES rows tell it, or from funding_data",
+    )
+    funding_data: str = Field(
+        "", description="Parquet file of funding payments, or a folder of <venue>-<symbol>.parquet"
+    )
+    margin: Literal["none", "rule"] = Field(
+        "none", description="whether orders need margin and positions are liquidated, by the venue's rules"
+    )
+    rules_venue: Literal["", "hyperliquid", "lighter", "thalex"] = Field(
+        "", description="whose rules hold; empty: those of the data's own venue"
+    )
+    account_tier: str = Field("", description="the venue's name for our kind of account; empty: its first")
+    account_volume_usd: float = Field(
+        0.0, ge=0, le=1e15, description="what we traded in the venue's window, for fee tiers [USD]"
+    )
+    account_maker_share: float = Field(0.0, ge=0, le=1, description="our share of the venue's maker volume")
+    account_staked: float = Field(0.0, ge=0, le=1e12, description="what we stake of the venue's token")
 
 
 def _strategy(value: Any) -> Any:

@@ -255,7 +255,13 @@ def observe_account(markets: Record, accounts: Record, event: Record, detail: Re
     if kind == Kind.PRICES:
         observe_prices(markets[int(event["instrument"])], detail)
         return
-    account = accounts[detail["account"]]
+    observe_money(accounts[detail["account"]], event, detail)
+
+
+@kernel
+def observe_money(account: Record, event: Record, detail: Record) -> None:
+    """Apply the venue's word about an account: BALANCE, POSITION, FUNDING."""
+    kind = int(event["kind"])
     if kind == Kind.BALANCE:
         if account["is_opened"] == 0:
             account["cash_e8"] = detail["amount_e8"]

@@ -29,6 +29,7 @@ from makerside.journal.recording_file import (
 from makerside.model.errors import ConfigError, DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
+from makerside.model.price import price_t, prices_of
 from makerside.model.run import JOURNAL_NAME, RUN_NAME
 from makerside.model.units import MONEY_DECIMALS, NS_PER_MS
 
@@ -53,6 +54,7 @@ class Recording:
     """Market rows of one instrument, ready for `step`.
 
     events  : (n,) event_t in arrival order, instrument index 0
+    prices  : (k,) price_t, what the venue told beside its book, for the simulated venue
     defects : what was found and handled, by name; zero entries are left out
     """
 
@@ -60,6 +62,7 @@ class Recording:
     instrument: Instrument
     events: NDArray[Any]
     defects: dict[str, int] = field(default_factory=dict)
+    prices: NDArray[Any] = field(default_factory=lambda: np.zeros(0, price_t))
 
     @property
     def duration_ns(self) -> int:
@@ -193,6 +196,8 @@ def load_recordings(path: Path) -> list[Recording]:
     journal = read_journal(path / JOURNAL_NAME)
     is_market = journal.is_head & np.isin(journal.rows["kind"], _MARKET_KINDS)
     rows = journal.rows[is_market]
+    at = np.flatnonzero(journal.is_head[:-1] & (journal.rows["kind"][:-1] == Kind.PRICES))
+    prices = prices_of(journal.rows[at], journal.rows[at + 1])
     found = []
     for index, instrument in enumerate(_instruments(path, values)):
         events = rows[rows["instrument"] == index].copy()
@@ -201,7 +206,7 @@ def load_recordings(path: Path) -> list[Recording]:
         events["instrument"] = 0
         untimed = events["ts_venue_ns"] == 0
         events["ts_venue_ns"][untimed] = events["ts_local_ns"][untimed]
-        found.append(Recording(path, instrument, events))
+        found.append(Recording(path, instrument, events, prices=prices[prices["instrument"] == index]))
     if not found:
         raise DataError(f"{path}: the run has no market data")
     return found

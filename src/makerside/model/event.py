@@ -57,7 +57,7 @@ class Kind(IntEnum):
     SNAPSHOT = 2  # a run of these, up to LAST, replaces the whole book
     TRADE = 3  # flags tell the aggressor's side
     BBO = 4  # best price of one side; it trims what stood better; size 0: that side is empty
-    PRICES = 5  # detail: mark and index price
+    PRICES = 5  # detail: mark and index price; size = the venue's funding rate now, if flag RATE is set
     GAP = 6  # the feed was interrupted: the book is unknown until the next SNAPSHOT or BBO
     # Our orders, each with an order_detail_t.
     ORDER_ACK = 32  # it rests; size = what is open
@@ -104,6 +104,7 @@ class Flag(IntEnum):
     REDUCE_ONLY = 16
     POST_ONLY = 32
     IOC = 64
+    RATE = 128  # PRICES: size is the rate of one funding interval in 10^-12; longs pay when it is positive
 
 
 class Reason(IntEnum):

@@ -168,7 +168,8 @@ ID_BITS = SLOT_BITS + COUNTER_BITS + EPOCH_BITS + BOT_BITS
 assert ID_BITS == 48
 
 ORDER_CAPACITY = 64  # slots of one trader; part of the compiled type
-assert ORDER_CAPACITY <= 1 << SLOT_BITS
+VENUE_SLOT = (1 << SLOT_BITS) - 1  # in the id of orders that the venue places for a bot: liquidations
+assert ORDER_CAPACITY <= VENUE_SLOT
 
 
 def client_order_id(bot: int, epoch: int, counter: int, slot: int) -> int:

@@ -1,8 +1,9 @@
 """Units: the integers that prices, sizes, money and time are made of, and their decimal text.
 
 Pure. Imports nothing of makerside but the errors. Prices are ticks, sizes lots, money 10^-8 of its
-currency ("e8"), rates 10^-9 ("e9"), time nanoseconds. Decimal text is converted once, at the edge,
-by the functions below; nothing here ever goes through a float. Next: `instrument.py`.
+currency ("e8"), rates 10^-9 ("e9"), funding rates and premiums 10^-12 ("e12"), time nanoseconds.
+Decimal text is converted once, at the edge, by the functions below; nothing here ever goes through a
+float. Next: `instrument.py`.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,8 @@ MONEY_DECIMALS = 8
 E8 = 10**MONEY_DECIMALS
 RATE_DECIMALS = 9
 E9 = 10**RATE_DECIMALS
+FUNDING_DECIMALS = 12
+E12 = 10**FUNDING_DECIMALS
 
 BUY = 1
 SELL = -1

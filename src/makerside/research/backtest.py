@@ -5,7 +5,7 @@ later analysis read a backtest like any other run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,11 +20,15 @@ from makerside.journal.recording import Recording, merge
 from makerside.journal.writer import JournalWriter
 from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind
 from makerside.model.instrument import Instrument
+from makerside.model.price import merge_prices, price_t
 from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
+from makerside.research.accounting import make_accounting, with_rule_fees
 from makerside.runtime.run import RunRecord, latency_of
 from makerside.sim.build import WorldSettings, make_walk
 from makerside.sim.latency import delay_feed, make_latency
+from makerside.sim.perp_build import add_accounting
+from makerside.sim.perp_records import funding_rate_t
 from makerside.sim.records import row_t
 
 TIMED_MESSAGES = 20_000
@@ -64,12 +68,14 @@ class Tape:
     """Recordings merged, one symbol each, as any number of simulations may read them at once.
 
     events : (n,) event_t by local time;  order : (n,) int64, its indices by venue time
+    prices : (k,) price_t by venue time, for the simulated venue alone
     """
 
     instruments: list[Instrument]
     reference_ticks: list[int]
     events: NDArray[Any]
     order: NDArray[np.int64]
+    prices: NDArray[Any] = field(default_factory=lambda: np.zeros(0, price_t))
 
     @classmethod
     def of(cls, recordings: list[Recording], simulation: SimulationConfig | None = None) -> "Tape":
@@ -85,7 +91,8 @@ class Tape:
             events = merge(recordings, round(feed_ms * NS_PER_MS), may_share=True)
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
-        return cls(instruments, reference, events, venue_order(events))
+        prices = merge_prices([recording.prices for recording in recordings])
+        return cls(instruments, reference, events, venue_order(events), prices)
 
     @property
     def start_ns(self) -> int:
@@ -118,6 +125,11 @@ class Simulation:
             settings.append(_world_settings(config, ours))
         self.engine = self.engines[0]
         self.walk = make_walk(settings, tape.start_ns, is_lean)
+        self._rates = np.zeros(0, funding_rate_t)
+        accounting = make_accounting(configs, instruments, tape.start_ns)
+        if accounting is not None:
+            add_accounting(self.walk, accounting, tape.start_ns)
+            self._rates = accounting.rates
         self._accounts = np.concatenate([engine.accounts for engine in self.engines])
         self._traders = np.concatenate([engine.traders for engine in self.engines])
         self._simulate = simulate
@@ -148,6 +160,8 @@ class Simulation:
             self._simulate(
                 self.tape.events,
                 self.tape.order.view(row_t),
+                self.tape.prices,
+                self._rates,
                 walk.houses,
                 walk.pits,
                 walk.worlds,
@@ -212,8 +226,14 @@ def _world_settings(config: Config, instruments: list[Instrument]) -> WorldSetti
     )
 
 
-def with_fees(instrument: Instrument, config: Config) -> Instrument:
-    """Return an instrument with the configured fees where it has none: a data file does not know them."""
+def with_fees(instrument: Instrument, config: Config, start_ns: int | None = None) -> Instrument:
+    """Return an instrument with the configured fees where it has none: a data file does not know them.
+
+    start_ns : of the tape; its day decides where the configuration asks for the venue's own fees
+    """
+    if config.simulation.fees == "rule":
+        assert start_ns is not None
+        return with_rule_fees(instrument, config.simulation, start_ns)
     if instrument.taker_fee:
         return instrument
     return replace(

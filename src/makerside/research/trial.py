@@ -21,6 +21,7 @@ from makerside.journal.reader import Journal, heads
 from makerside.model.event import Flag, event_t
 from makerside.model.run import trace_t
 from makerside.model.units import NEVER_NS, NS_PER_S
+from makerside.research.accounting import accounting_key
 from makerside.research.backtest import Simulation, Tape, block_rows, with_fees
 from makerside.research.grid import ParameterSet
 from makerside.research.trial_figures import trial_figures
@@ -156,8 +157,8 @@ def run_trial(
 
 def _market_key(config: Config, tape: Tape) -> bytes:
     """Return what decides how a set sees the market: sets of one key share a walk."""
-    instruments = tuple(with_fees(instrument, config) for instrument in tape.instruments)
-    return repr((instruments, config.estimators)).encode()
+    instruments = tuple(with_fees(instrument, config, tape.start_ns) for instrument in tape.instruments)
+    return repr((instruments, config.estimators, accounting_key(config.simulation))).encode()
 
 
 def _walk(
@@ -169,7 +170,7 @@ def _walk(
     """Run sets that see the same market in one walk."""
     tape, n = market.tape, len(sets)
     configs = [one.config for one in sets]
-    instruments = [[with_fees(one, config) for one in tape.instruments] for config in configs]
+    instruments = [[with_fees(one, config, tape.start_ns) for one in tape.instruments] for config in configs]
     simulation = Simulation(configs, tape, instruments, is_lean=True)
     block = np.zeros(block_rows(LEAN_ROWS, n), event_t)
     parts: list[list[NDArray[Any]]] = [[] for _ in sets]

@@ -103,8 +103,8 @@ def make_walk(settings: list[WorldSettings], start_ns: int, is_lean: bool) -> Wa
         world["timer_ns"] = one.timer_ns
         world["n_traders"], world["is_timed"] = m, int(one.is_timed)
         walk["timer_ns"][w] = start_ns + one.timer_ns
-    walk["ts_stop_ns"] = NEVER_NS
-    walk["news_ns"] = NEVER_NS
+    for name in ("ts_stop_ns", "news_ns", "clock_ns", "margin_ns"):
+        walk[name] = NEVER_NS
     walk["n_worlds"] = n
     walk["is_lean"] = int(is_lean)
     walk["is_timed"] = int(all(one.is_timed for one in settings))

@@ -20,8 +20,11 @@ from makerside.model.account import account_t
 from makerside.model.desk import desk_t
 from makerside.model.event import account_detail_t, event_t
 from makerside.model.market import market_t
+from makerside.model.price import price_t
 from makerside.model.trader import trader_t
+from makerside.sim.perp_records import funding_rate_t
 from makerside.sim.records import house_t, pit_t, row_t, walk_t, world_t
+from makerside.sim.venue_clock import clock_set, venue_tick
 from makerside.sim.walk_exchange import advance_exchange
 from makerside.sim.walk_traders import MESSAGE_ROWS_MAX, OWN_ROWS_MIN, advance_traders, next_decision
 
@@ -30,6 +33,8 @@ from makerside.sim.walk_traders import MESSAGE_ROWS_MAX, OWN_ROWS_MIN, advance_t
     types.int64(
         records(event_t),
         records(row_t),
+        records(price_t),
+        records(funding_rate_t),
         records(house_t),
         records(pit_t),
         records(world_t),
@@ -44,6 +49,8 @@ from makerside.sim.walk_traders import MESSAGE_ROWS_MAX, OWN_ROWS_MIN, advance_t
 def simulate(
     tape: Record,
     venue_order: Record,
+    prices: Record,
+    rates: Record,
     houses: Record,
     pits: Record,
     worlds: Record,
@@ -57,6 +64,8 @@ def simulate(
     """Walk until the journal is full, or `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
     tape        : (n,) event_t by local time;  venue_order : (k,) row_t, its rows of the house by venue time
+    prices      : (k,) price_t, what the venue tells beside its book;  rates : (r,) funding_rate_t, recorded
+                  payments. Both may be empty, and are not read without a clearing (`venue_clock.py`)
     houses      : (m,) house_t, markets : (m,) market_t, by instrument
     worlds      : (p,) world_t, accounts : (p,) account_t, pits : (p * m,) pit_t, traders : (p * t,) trader_t
     walks       : (1,) walk_t, carries the walk between calls; `is_done` 1 at the end. Where a call stops
@@ -79,14 +88,17 @@ def simulate(
         worlds[w]["n_rows"] = 0
         entry_ns = min(entry_ns, worlds[w]["entry_ns"])
         response_ns = min(response_ns, worlds[w]["response_ns"])
+    clock_set(walk, prices)
     room = walk["n_world_rows"] - OWN_ROWS_MIN
     if walk["is_lean"] == 0:
         room -= MESSAGE_ROWS_MAX
     while len(tape) > 0:
         due_ns = next_decision(tape[0], walk)
-        known_ns = response_ns + advance_exchange(
+        done_ns = advance_exchange(
             tape[0], venue_order[0], houses[0], pits[0], worlds[0], walk, due_ns, entry_ns
         )
+        if done_ns >= walk["clock_ns"]:
+            venue_tick(prices, rates, houses[0], pits[0], worlds[0], walk)
         is_open = advance_traders(
             tape[0],
             tape.view(account_detail_t)[0],
@@ -97,7 +109,7 @@ def simulate(
             traders[0],
             desks[0],
             journal[0],
-            known_ns,
+            done_ns + response_ns,
             room,
         )
         if not is_open:

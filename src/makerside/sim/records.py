@@ -17,6 +17,7 @@ from makerside.model.instrument import instrument_t
 from makerside.model.layout import row_type
 from makerside.model.market import WINDOW_TICKS, book_t
 from makerside.sim.latency import latency_t
+from makerside.sim.perp_records import LEGS_CAPACITY, clearing_t, liquidation_t, perp_t
 
 CLIENT_ORDERS_CAPACITY = 1024  # resting orders of all clients on one instrument
 CLIENTS_CAPACITY = 64
@@ -141,6 +142,8 @@ world_t = row_type(
         ("n_actions", "i8"),
         ("n_rows", "i8"),  # rows of its own that wait to be read
         ("digest", digest_t),  # of all its actions so far
+        ("clearing", clearing_t),  # the venue's books of its account; in use when the walk has a clearing
+        ("liquidation", liquidation_t),  # scratch
         ("action_head", "i8"),
         ("action_tail", "i8"),
         ("report_head", "i8"),
@@ -172,6 +175,11 @@ walk_t = row_type(
         ("i_local", "i8"),  # next row for the traders, in local time
         ("n_rows", "i8"),  # journal rows that wait to be read
         ("news_ns", "i8"),  # the least of `report_ns`, or less
+        ("has_clearing", "i8"),  # 1: fees, funding and margin are the venue's (`venue_clock.py`)
+        ("clock_ns", "i8"),  # when the venue's clock has something to do; NEVER_NS without a clearing
+        ("margin_ns", "i8"),  # when margin is looked at next; NEVER_NS without margin
+        ("i_price", "i8"),  # next of the told prices
+        ("perps", perp_t, (LEGS_CAPACITY,)),  # mark, index and funding by instrument, with a clearing
         # By world: when something of it is due next.
         ("action_ns", "i8", (PITS_MAX,)),  # an action arrives at the exchange
         ("report_ns", "i8", (PITS_MAX,)),  # a report arrives

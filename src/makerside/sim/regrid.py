@@ -68,7 +68,7 @@ def regrid(
     fine, rank, coarse = _levels(events, is_detail, prices)
     state = np.zeros(1, regrid_t)
     ratio = _ratio(source.lot_size * source.multiplier, target.lot_size * target.multiplier)
-    _check_sizes(events[~is_detail], ratio)
+    _check_sizes(events[~is_detail & (events["kind"] != Kind.PRICES)], ratio)
     state[0]["lots_up"], state[0]["lots_down"] = ratio.numerator, ratio.denominator
     state[0]["best"] = state[0]["shown_best"] = NONE
     state[0]["low"] = fine.shape[1]

@@ -7,18 +7,18 @@ from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.numbers import lowest_bit
 from makerside.core.rows import nth
 from makerside.model.action import ActionKind
-from makerside.model.event import Flag, Kind
-from makerside.model.units import NEVER_NS, SELL
+from makerside.model.event import Flag
+from makerside.model.units import NEVER_NS
 from makerside.sim.house import house_before, house_closed, house_end, house_row
-from makerside.sim.latency import RESPONSE, delay_ns
 from makerside.sim.matching import cancel_order, place_order
 from makerside.sim.pit import note_levels, pit_end, pit_row
 from makerside.sim.pit_reports import report_too_late
 from makerside.sim.records import IN_FLIGHT_CAPACITY
+from makerside.sim.reports import send_reports
+from makerside.sim.settlement import has_room, refuse_for_margin
 
 LAST = int(Flag.LAST)
-SELL_FLAG, TAKER = int(Flag.SELL), int(Flag.TAKER)
-FILL = int(Kind.FILL)
+SELL_FLAG, REDUCE_ONLY = int(Flag.SELL), int(Flag.REDUCE_ONLY)
 PLACE = int(ActionKind.PLACE)
 
 
@@ -60,51 +60,8 @@ def _tell(
         else:
             pit_row(house, pit, event)
         if pit["n_reports"] > 0:
-            _send_reports(pit, nth(worlds, w), walk, w, event["ts_venue_ns"])
+            send_reports(house, pit, nth(worlds, w), walk, w, event["ts_venue_ns"])
         mask &= mask - 1
-
-
-@inlined
-def _expect_report(walk: Record, world: Record, w: int, arrival_ns: int) -> None:
-    """Note when a world's next report arrives, unless it has no say in when the world decides."""
-    if walk["is_lean"] == 0 or world["is_timed"] == 0:
-        walk["report_ns"][w] = arrival_ns
-        walk["news_ns"] = min(walk["news_ns"], arrival_ns)
-
-
-@kernel
-def _send_reports(pit: Record, world: Record, walk: Record, w: int, ts_ns: int) -> None:
-    """Put a pit's reports on their way to their world."""
-    if pit["n_reports"] == 0:
-        return
-    arrival_ns = ts_ns + world["response_ns"]
-    if world["is_plain"] == 0:
-        arrival_ns = ts_ns + delay_ns(world["latency"], RESPONSE, ts_ns)
-    for i in range(pit["n_reports"]):
-        report = pit["reports"][i]
-        if world["report_head"] == world["report_tail"]:
-            world["report_head"] = 0
-            world["report_tail"] = 0
-            _expect_report(walk, world, w, arrival_ns)
-        at = world["report_tail"] % IN_FLIGHT_CAPACITY
-        assert world["report_tail"] - world["report_head"] < IN_FLIGHT_CAPACITY
-        world["report_tail"] += 1
-        event = world["reports"][at]
-        event["ts_venue_ns"] = report["ts_ns"]
-        event["ts_local_ns"] = arrival_ns
-        event["size_lots"] = report["size_lots"]
-        event["price_ticks"] = report["price_ticks"]
-        event["instrument"] = pit["instrument"]
-        event["kind"] = report["kind"]
-        event["flags"] = (
-            LAST | (SELL_FLAG if report["side"] == SELL else 0) | (TAKER if report["is_taker"] else 0)
-        )
-        detail = world["details"][at]
-        detail["client_order_id"] = report["order_id"]
-        detail["venue_order_id"] = report["order_id"]
-        detail["reference"] = report["trade_id"] if report["kind"] == FILL else report["reason"]
-        detail["fee_e8"] = report["fee_e8"]
-    pit["n_reports"] = 0
 
 
 @inlined
@@ -130,10 +87,18 @@ def _execute(houses: Record, pits: Record, world: Record, walk: Record, w: int, 
     identity = action["client_order_id"]
     if int(action["kind"]) == PLACE:
         lots = action["size_lots"]
-        place_order(house, pit, ts_ns, identity, client, side, tick, lots, flags & ~SELL_FLAG)
+        if (
+            walk["margin_ns"] == NEVER_NS
+            or flags & REDUCE_ONLY
+            or has_room(houses, pits, world["clearing"], walk, w * n_markets, m, side, tick, lots)
+        ):
+            place_order(house, pit, ts_ns, identity, client, side, tick, lots, flags & ~SELL_FLAG)
+        else:
+            pit["ts_ns"] = max(pit["ts_ns"], ts_ns)
+            refuse_for_margin(pit, identity, client, side, tick)
     elif not cancel_order(house, pit, ts_ns, client, identity):
         report_too_late(pit, identity, client, side, tick)
-    _send_reports(pit, world, walk, w, ts_ns)
+    send_reports(house, pit, world, walk, w, ts_ns)
 
 
 @kernel
@@ -147,14 +112,15 @@ def advance_exchange(
     due_ns: int,
     entry_ns: int,
 ) -> int:
-    """Run the exchange as far as no later decision can reach it; returns up to when all is done.
+    """Run the exchange as far as no later decision can reach it, and not beyond the venue's clock.
 
+    returns  : up to when all is done; the clock's own time when that stopped it
     due_ns   : time of the earliest decision that may come;  entry_ns : least time from there to the exchange
     """
     n = walk["n_house_rows"]
     n_worlds = walk["n_worlds"]
     n_markets = walk["n_markets"]
-    until_ns = due_ns + entry_ns
+    until_ns = min(due_ns + entry_ns, walk["clock_ns"])
     action_ns = earliest(walk["action_ns"], n_worlds)
     i = walk["i_venue"]
     while True:

@@ -10,19 +10,20 @@ from makerside.core.observe import (
     bot_in,
     end_market_message,
     observe_market_row,
+    observe_money,
     observe_own,
     observe_prices,
 )
 from makerside.core.rows import copy_record, nth
 from makerside.core.step import is_due, observe_timer
 from makerside.model.desk import ACTIONS_CAPACITY
-from makerside.model.event import Flag, Kind
+from makerside.model.event import Flag, Kind, account_detail_t
 from makerside.model.units import NEVER_NS
 from makerside.sim.latency import delay_ns, what_of
 from makerside.sim.records import IN_FLIGHT_CAPACITY
 from makerside.sim.walk_exchange import earliest
 
-LAST = int(Flag.LAST)
+LAST, FUNDING = int(Flag.LAST), int(Kind.FUNDING)
 DELTA, PRICES, TIMER, FILL = int(Kind.DELTA), int(Kind.PRICES), int(Kind.TIMER), int(Kind.FILL)
 MESSAGE_ROWS_MAX = 1 << 14  # rows of one market message; a longer one is cut
 OWN_ROWS_MIN = 2 * (IN_FLIGHT_CAPACITY + ACTIONS_CAPACITY)  # what a world may write at one time
@@ -101,10 +102,14 @@ def _make_room(world: Record, arrival_ns: int) -> int:
 
 @inlined
 def _observe_report(
-    markets: Record, account: Record, traders: Record, world: Record, w: int, event: Record, detail: Record
+    markets: Record, account: Record, traders: Record, world: Record, w: int, event: Record, at: int
 ) -> None:
-    """Let a world see one report about an order of its."""
+    """Let a world see one report about an order of its, or its funding. at : where it stands"""
     world["own_seq"] += 2
+    if int(event["kind"]) == FUNDING:
+        observe_money(account, event, world["details"].view(account_detail_t)[at])
+        return
+    detail = world["details"][at]
     n_traders = world["n_traders"]
     bot = bot_in(detail["client_order_id"])
     for k in range(n_traders):
@@ -161,7 +166,7 @@ def _deliver(
     event = world["reports"][at]
     _keep(walk, world, w, journal, event, world["details"][at])
     desk["now_ns"] = event["ts_local_ns"]
-    _observe_report(markets, account, traders, world, w, event, world["details"][at])
+    _observe_report(markets, account, traders, world, w, event, at)
     _decide(markets, account, traders, desk, world, walk, w, -1, FILL, journal)
 
 

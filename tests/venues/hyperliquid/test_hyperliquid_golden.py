@@ -251,7 +251,7 @@ TABLE = [
         lambda u: frames.AssetContextFrame(AssetContextOf(coin="BTC", context=CONTEXT)),
         '{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"0.0000125","openInterest":"39338.76246",'
         '"prevDayPx":"84120.0","dayNtlVlm":"2310984512.55","oraclePx":"83777.0","markPx":"83757.5","premium":null}}}',
-        [("PRICES", 0, 0, 0, "LAST", 0, (-1, 0, 8_375_750_000_000, 8_377_700_000_000))],
+        [("PRICES", 0, 0, 12_500_000, "LAST|RATE", 0, (-1, 0, 8_375_750_000_000, 8_377_700_000_000))],
     ),
     Golden(
         "funding paid",

@@ -12,9 +12,10 @@ from makerside.core.prices import price_step
 from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument, instrument_t
 from makerside.model.units import BUY
+from makerside.venues.facts import Mark
 from makerside.venues.hyperliquid import wire_actions as wire
 from makerside.venues.hyperliquid.rules import block_class, is_price_allowed, price_step_ticks, rules_at
-from makerside.venues.hyperliquid.rules_facts import FACTS, Mark
+from makerside.venues.hyperliquid.rules_facts import FACTS
 
 
 def perp(size_decimals: int) -> Instrument:

@@ -4,7 +4,7 @@ Clients write no trailing zeros ("100"), the venue writes whole numbers with ".0
 both (venue file, sections 1.2 and 3.6). Pure. Next: `wire.py`.
 """
 
-from makerside.model.units import MONEY_DECIMALS, steps_to_text
+from makerside.model.units import FUNDING_DECIMALS, MONEY_DECIMALS, steps_to_text
 from makerside.venues.hyperliquid.codec import INT64_MAX, Malformed
 
 PRICE_TICKS_MAX = (1 << 31) - 1  # event rows keep prices in an int32
@@ -77,6 +77,17 @@ def money_e8(text: str) -> int:
     if rest and not (rest.isdigit() and rest.isascii()):
         raise Malformed(f"{text[:40]!r} is not a decimal number")
     return steps + 1 if rest.strip("0") and not text.startswith("-") else steps
+
+
+def rate_e12(text: str) -> int:
+    """Return a rate as 10^-12; finer parts are cut.
+
+    errors : Malformed when it is not plain decimal text or too large
+    """
+    head, point, fraction = text.partition(".")
+    if fraction and not (fraction.isdigit() and fraction.isascii()):
+        raise Malformed(f"{text[:40]!r} is not a decimal number")
+    return steps_of(head + point + fraction[:FUNDING_DECIMALS], FUNDING_DECIMALS)
 
 
 def client_text(steps: int, decimals: int) -> str:

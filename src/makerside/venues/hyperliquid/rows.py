@@ -12,7 +12,7 @@ from makerside.model.instrument import Instrument
 from makerside.model.units import NS_PER_MS
 from makerside.venues.hyperliquid.cloid import identity_of
 from makerside.venues.hyperliquid.codec import Malformed
-from makerside.venues.hyperliquid.numbers import PRICE_TICKS_MAX, Steps, money_e8, steps_of
+from makerside.venues.hyperliquid.numbers import PRICE_TICKS_MAX, Steps, money_e8, rate_e12, steps_of
 from makerside.venues.hyperliquid.reasons import order_state
 from makerside.venues.hyperliquid.wire_account import Fill, Funding, OrderUpdate
 from makerside.venues.hyperliquid.wire_market import AssetContext, Bbo, Book, Trade
@@ -31,7 +31,7 @@ ROWS_PER_FRAME_MAX = 1 << 14
 BUFFER_BYTES_MIN = ROWS_PER_FRAME_MAX * ROW_BYTES
 
 # Plain integers: comparing and packing enum members costs several times as much.
-_LAST, _SELL, _TAKER = int(Flag.LAST), int(Flag.SELL), int(Flag.TAKER)
+_LAST, _SELL, _TAKER, _RATE = int(Flag.LAST), int(Flag.SELL), int(Flag.TAKER), int(Flag.RATE)
 _SNAPSHOT, _TRADE, _BBO, _PRICES = int(Kind.SNAPSHOT), int(Kind.TRADE), int(Kind.BBO), int(Kind.PRICES)
 _FILL, _FUNDING, _GAP = int(Kind.FILL), int(Kind.FUNDING), int(Kind.GAP)
 _PUBLIC = -1  # account of a PRICES row
@@ -114,10 +114,17 @@ def write_gap(followed: Followed, ts_local_ns: int, buffer: WriteBuffer, at: int
 def write_prices(
     context: AssetContext, followed: Followed, ts_local_ns: int, buffer: WriteBuffer, at: int
 ) -> int:
-    """Write one PRICES row with mark and index (oracle) price; the venue tells no time with them."""
-    mark_e8, index_e8 = money_e8(context.mark_price), money_e8(context.oracle_price)
+    """Write one PRICES row with mark and index (oracle) price and the hourly funding rate of now.
+
+    The venue tells no time with them.
+    """
+    mark_e8, index_e8, rate = (
+        money_e8(context.mark_price),
+        money_e8(context.oracle_price),
+        rate_e12(context.funding),
+    )
     _pack_pair(
-        buffer, at, 0, ts_local_ns, 0, 0, followed.index, _PRICES, 0, _PUBLIC, 0, mark_e8, index_e8
+        buffer, at, 0, ts_local_ns, rate, 0, followed.index, _PRICES, _RATE, _PUBLIC, 0, mark_e8, index_e8
     )  # fmt: skip
     return at + PAIR_BYTES
 

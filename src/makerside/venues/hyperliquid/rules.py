@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from makerside.model.errors import ConfigError
 from makerside.model.instrument import Instrument
-from makerside.venues.hyperliquid.rules_facts import FACTS, Fact, FeeTier, Mark
+from makerside.venues.facts import Fact, facts_at
+from makerside.venues.hyperliquid.rules_facts import FACTS, FeeTier
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -94,6 +95,13 @@ class Rules:
     premium_sample_s: int
     impact_notional_major_usd: int
     impact_notional_usd: int
+    funding_paid_on_index: bool
+    funding_decimals: int
+    margin_tiers: Mapping[str, tuple[tuple[int, int], ...]]
+    margin_tiers_other: Mapping[int, tuple[tuple[int, int], ...]]
+    maintenance_share: Fraction
+    liquidation_fee: Decimal
+    takeover_share: Fraction
     liquidation_partial_usd: int
     liquidation_partial_share: Decimal
     liquidation_cooldown_s: int
@@ -176,17 +184,7 @@ def rules_at(day: date, **overrides: Any) -> Rules:
     overrides : values that you know better, by name, e.g. `ws_connections_max=15`
     errors    : ConfigError for a name that is no rule
     """
-    unknown = sorted(set(overrides) - set(_NAMES))
-    if unknown:
-        raise ConfigError(
-            f"hyperliquid rules: unknown names {', '.join(unknown)}; known are {', '.join(_NAMES)}"
-        )
-    valid: dict[str, Fact] = {}
-    for fact in sorted(FACTS, key=lambda fact: fact.since):
-        if fact.since <= day or fact.name not in valid:
-            valid[fact.name] = fact
-    for name, value in overrides.items():
-        valid[name] = Fact(name, value, "configuration", Mark.OURS, day)
+    valid = facts_at("hyperliquid", FACTS, _NAMES, day, overrides)
     return Rules(day, valid, **{name: valid[name].value for name in _NAMES})
 
 

@@ -1,39 +1,16 @@
 """The facts of Hyperliquid as dated data: name, value, since when, where it is from, how sure it is.
 
-A recording is replayed under the rules of its day, so a change is a new line and never an edit of an
-old one. Where sources disagree the stricter value stands here, and the mark says so: a site that knows
-better overrides it (`rules_at(day, name=value)`). "since" is `BEGINNING` where no earlier rule is known.
-
 "docs" is the official documentation (hyperliquid.gitbook.io, read 2026-09 and 2026-10), the number the
 section of our protocol notes that quotes it; other sources are named. Pure. Read through `rules.py`.
 """
 
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
+from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-BEGINNING = date(2023, 1, 1)
-
-
-class Mark(StrEnum):
-    """How sure a fact is."""
-
-    DOCUMENTED = "documented"  # official documentation, or code that is checked against the live venue
-    REPORTED = "reported"  # third-party probes and public threads
-    UNCERTAIN = "uncertain"  # conflicting or inferred: the stricter variant, override it if you know better
-    OURS = "ours"  # a choice of makerside inside what the venue allows
-
-
-class Fact(NamedTuple):
-    """One rule of the venue, valid from a day on."""
-
-    name: str
-    value: Any
-    source: str
-    mark: Mark = Mark.DOCUMENTED
-    since: date = BEGINNING
+from makerside.venues.facts import Fact, Mark
 
 
 class FeeTier(NamedTuple):
@@ -54,6 +31,15 @@ def _steps(*pairs: tuple[str | int, str]) -> tuple[tuple[Decimal, Decimal], ...]
 
 
 M = 1_000_000
+HOURLY = date(2023, 6, 8)
+MAINNET_TIERS = MappingProxyType(
+    {
+        "BTC": ((0, 40), (150 * M, 20)),
+        "ETH": ((0, 25), (100 * M, 15)),
+        "SOL": ((0, 20), (70 * M, 10)),
+        "XRP": ((0, 20), (40 * M, 10)),
+    }
+)
 _FEES = "docs; notes 7.1"
 _TICKS = "docs; notes 5.1"
 _LIMITS = "docs; notes 6"
@@ -184,15 +170,32 @@ FACTS: tuple[Fact, ...] = (
     Fact("orders_remembered", 2_000, "probe: orderStatus forgets older ones", Mark.REPORTED),
     Fact("trigger_slippage", Decimal("0.1"), "docs; notes 2.6"),
     # Funding: the rate is of 8 hours, an eighth is paid every hour.
-    Fact("funding_interval_s", 3_600, _FUNDING),
+    Fact("funding_interval_s", 28_800, "recorded rates: every 8 hours up to 2023-06-08 00:00", Mark.REPORTED),
+    Fact("funding_interval_s", 3_600, f"{_FUNDING}; hourly since 2023-06-08 01:00", since=HOURLY),
     Fact("funding_rate_hours", 8, _FUNDING),
     Fact("funding_interest", Decimal("0.0001"), f"{_FUNDING}: per 8 hours"),
-    Fact("funding_clamp", Decimal("0.0005"), _FUNDING),
+    Fact("funding_clamp", Decimal("0.0003"), "recorded rates of 2023-05: premium + 0.0003", Mark.REPORTED),
+    Fact(
+        "funding_clamp", Decimal("0.0005"), f"{_FUNDING}; the day it came is inferred", Mark.UNCERTAIN, HOURLY
+    ),
     Fact("funding_per_hour_max", Decimal("0.04"), _FUNDING),
     Fact("premium_sample_s", 5, _FUNDING),
     Fact("impact_notional_major_usd", 20_000, f"{_FUNDING}: BTC and ETH"),
     Fact("impact_notional_usd", 6_000, _FUNDING),
+    Fact("funding_paid_on_index", True, f"{_FUNDING}: on the oracle price"),
+    Fact("funding_decimals", 6, "seen in funding payments; rounded against us", Mark.UNCERTAIN),
+    # Margin: (notional in USD above, leverage at most); maintenance is half of the margin at that leverage.
+    Fact("margin_tiers", MAINNET_TIERS, f"{_LIQUIDATION}: mainnet; the live table is meta.marginTables"),
+    Fact(
+        "margin_tiers_other",
+        MappingProxyType({10: ((0, 10), (3 * M, 5))}),
+        f"{_LIQUIDATION}: by first leverage, where no table is known; large coins change at 20M",
+        Mark.UNCERTAIN,
+    ),
+    Fact("maintenance_share", Fraction(1, 2), f"{_LIQUIDATION}: of the initial margin at the tier's leverage"),
     # Liquidation.
+    Fact("liquidation_fee", Decimal(0), f"{_LIQUIDATION}: no clearance fee; taker fees apply"),
+    Fact("takeover_share", Fraction(2, 3), f"{_LIQUIDATION}: of maintenance, then the backstop takes over"),
     Fact("liquidation_partial_usd", 100_000, f"{_LIQUIDATION}: larger positions go in parts"),
     Fact("liquidation_partial_share", Decimal("0.2"), _LIQUIDATION),
     Fact("liquidation_cooldown_s", 30, _LIQUIDATION),

@@ -1,0 +1,1 @@
+"""Lighter: so far its rules, as dated data. Read `terms.py` first."""
