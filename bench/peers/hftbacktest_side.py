@@ -1,0 +1,265 @@
+"""The comparison's strategy in hftbacktest 2.4.4, as a process of its own: one JSON request a line, one answer a line.
+
+Runs in the peer's environment, hence imports nothing of makerside. What it works around, so that both sides
+do the same (numbers are those of the peer's issue tracker):
+
+* 316, 299: with partial fills the peer's own position counts only the last piece of an order. The strategy
+  keeps the position itself, from what each order has left.
+* 312, 301: an order that a print fills exactly ends the run with error 14. Orders are a millionth of a lot
+  smaller than whole lots: the last piece then always is less than what reaches it. Volumes are rounded back.
+
+Sizes are in lots everywhere (lot size 1, contract size one lot): the log queue model depends on the unit of
+size, and makerside's is the lot.
+"""
+
+import json
+import math
+import os
+import resource
+import sys
+import time
+
+import numpy as np
+from hftbacktest import BUY, GTX, LIMIT, BacktestAsset, HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest
+from hftbacktest.order import NEW, PARTIALLY_FILLED
+from numba import njit, types
+from numba.typed import Dict
+
+ALPHA = 0.05
+SHORT_LOTS = 1e-6  # see 312 above
+TIME_OUT, FEED, ORDER_RESPONSE = 0, 2, 3  # what wait_next_feed returns; 1 is the end of the data
+LOG_CAPACITY = 4_000_000
+
+# Places in the array of parameters, and in the strategy's memory.
+HALF_SPREAD, VOLATILITY, SKEW, LEVELS, INTERVAL, SIZE, POSITION_MAX, TICK_SIZE = range(8)
+VARIANCE, MID, DECISIONS, REQUESTS, CLOSED_LOTS, WITHHELD = range(6)
+N_MEMORY = 6
+
+fill_t = np.dtype([("ts_ns", "i8"), ("price_ticks", "i8"), ("side", "i8"), ("lots", "i8")])
+
+
+@njit
+def executed_lots(order):
+    """Return the whole lots that an order has filled."""
+    return int(round(order.qty - order.leaves_qty))
+
+
+@njit
+def own_position(hbt, memory, is_partial):
+    """Return the position in lots; what ended is taken off the table first."""
+    if is_partial == 0:
+        hbt.clear_inactive_orders(0)
+        return int(round(hbt.position(0)))
+    working = 0
+    values = hbt.orders(0).values()
+    while values.has_next():
+        order = values.get()
+        lots = executed_lots(order) * (1 if order.side == BUY else -1)
+        if order.status in (NEW, PARTIALLY_FILLED):
+            working += lots
+        else:
+            memory[CLOSED_LOTS] += lots
+    hbt.clear_inactive_orders(0)
+    return int(memory[CLOSED_LOTS]) + working
+
+
+@njit
+def update_half_spread(params, memory, mid):
+    """Take in the mid of this decision; returns the half-spread in ticks."""
+    if memory[DECISIONS] > 0:
+        change = mid - memory[MID]
+        memory[VARIANCE] = (1.0 - ALPHA) * memory[VARIANCE] + ALPHA * change * change
+    memory[MID] = mid
+    memory[DECISIONS] += 1
+    return params[HALF_SPREAD] + params[VOLATILITY] * math.sqrt(memory[VARIANCE])
+
+
+@njit
+def cancel_unwanted(hbt, params, memory, first_bid, first_ask):
+    """Cancel what is off the grid; returns the lowest own sell and the highest own buy that may still rest."""
+    interval = int(params[INTERVAL])
+    reach = interval * (int(params[LEVELS]) - 1)
+    lowest_sell, highest_buy = 1 << 40, -(1 << 40)
+    values = hbt.orders(0).values()
+    while values.has_next():
+        order = values.get()
+        tick = order.price_tick
+        if order.side == BUY:
+            highest_buy = max(highest_buy, tick)
+            behind = first_bid - tick
+        else:
+            lowest_sell = min(lowest_sell, tick)
+            behind = tick - first_ask
+        if order.cancellable and (behind < 0 or behind > reach or behind % interval != 0):
+            hbt.cancel(0, order.order_id, False)
+            memory[REQUESTS] += 1
+    return lowest_sell, highest_buy
+
+
+@njit
+def decide(hbt, params, memory, is_partial):
+    """One decision: cancel what is off the new grid, submit post-only what is missing."""
+    position = own_position(hbt, memory, is_partial)
+    hbt.clear_last_trades(0)
+    depth = hbt.depth(0)
+    bid, ask = depth.best_bid_tick, depth.best_ask_tick
+    mid = (bid + ask) * 0.5
+    half = update_half_spread(params, memory, mid)
+    center = mid - params[SKEW] * (position / params[SIZE])
+    first_bid = min(int(math.floor(center - half)), bid)
+    first_ask = max(int(math.ceil(center + half)), ask)
+    lowest_sell, highest_buy = cancel_unwanted(hbt, params, memory, first_bid, first_ask)
+    orders = hbt.orders(0)
+    interval, tick_size = int(params[INTERVAL]), params[TICK_SIZE]
+    size = params[SIZE] - (SHORT_LOTS if is_partial == 1 else 0.0)
+    if position < params[POSITION_MAX]:
+        for level in range(int(params[LEVELS])):
+            tick = first_bid - level * interval
+            order_id = 2 * tick
+            if order_id in orders:
+                continue
+            if tick >= lowest_sell:  # would meet a sell of ours whose cancel travels
+                memory[WITHHELD] += 1
+                continue
+            hbt.submit_buy_order(0, order_id, tick * tick_size, size, GTX, LIMIT, False)
+            memory[REQUESTS] += 1
+    if position > -params[POSITION_MAX]:
+        for level in range(int(params[LEVELS])):
+            tick = first_ask + level * interval
+            order_id = 2 * tick + 1
+            if order_id in orders:
+                continue
+            if tick <= highest_buy:
+                memory[WITHHELD] += 1
+                continue
+            hbt.submit_sell_order(0, order_id, tick * tick_size, size, GTX, LIMIT, False)
+            memory[REQUESTS] += 1
+
+
+@njit
+def run_timed(hbt, params, memory, first_ns, step_ns, is_partial):
+    """Decide once per step until the data ends; returns the peer's code: 1 is the end of the data."""
+    code = hbt.elapse(first_ns)
+    while code == 0:
+        code = hbt.elapse(step_ns)
+        if code == 0:
+            decide(hbt, params, memory, is_partial)
+    return code
+
+
+@njit
+def note_fills(hbt, seen, log, n):
+    """Append what orders have filled since the last look; returns the length of the log."""
+    values = hbt.orders(0).values()
+    while values.has_next():
+        order = values.get()
+        lots = executed_lots(order)
+        more = lots - seen.get(order.order_id, 0)
+        if more > 0:
+            log[n]["ts_ns"] = order.exch_timestamp
+            log[n]["price_ticks"] = order.price_tick
+            log[n]["side"] = 1 if order.side == BUY else -1
+            log[n]["lots"] = more
+            n += 1
+        seen[order.order_id] = lots
+    return n
+
+
+@njit
+def forget_ended(hbt, seen):
+    """Keep what working orders have filled; the numbers of others will be given to new ones."""
+    seen.clear()
+    values = hbt.orders(0).values()
+    while values.has_next():
+        order = values.get()
+        seen[order.order_id] = executed_lots(order)
+
+
+@njit
+def run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, log):
+    """As `run_timed`, and look at the orders whenever a response comes; returns (code, fills)."""
+    n = 0
+    code = hbt.elapse(first_ns)
+    while code == 0:
+        due_ns = hbt.current_timestamp + step_ns
+        while hbt.current_timestamp < due_ns:
+            code = hbt.wait_next_feed(True, due_ns - hbt.current_timestamp)
+            if code == ORDER_RESPONSE:
+                n = note_fills(hbt, seen, log, n)
+            elif code not in (TIME_OUT, FEED):
+                return code, n
+        code = 0
+        n = note_fills(hbt, seen, log, n)
+        decide(hbt, params, memory, is_partial)
+        forget_ended(hbt, seen)
+    return code, n
+
+
+def make(request, data):
+    """Return a fresh backtest of the request's models."""
+    asset = (
+        BacktestAsset()
+        .data(data)
+        .linear_asset(request["lot_size"])
+        .constant_order_latency(request["entry_ns"], request["response_ns"])
+        .trading_value_fee_model(request["maker_fee"], request["taker_fee"])
+        .tick_size(request["tick_size"])
+        .lot_size(1.0)
+        .last_trades_capacity(10_000)
+    )
+    asset = asset.log_prob_queue_model() if request["queue"] == "log_prob" else asset.risk_adverse_queue_model()
+    asset = asset.partial_fill_exchange() if request["is_partial"] else asset.no_partial_fill_exchange()
+    if request["book"] == "roi":
+        asset = asset.roi_lb(request["price_low"]).roi_ub(request["price_high"])
+        return ROIVectorMarketDepthBacktest([asset])
+    return HashMapMarketDepthBacktest([asset])
+
+
+def run(request, data):
+    """Run one parameter set; returns plain figures."""
+    params = np.asarray(request["params"], np.float64)
+    memory = np.zeros(N_MEMORY)
+    begun = time.perf_counter()
+    hbt = make(request, data)
+    first_ns, step_ns = request["start_ns"] - int(data["exch_ts"].min()), request["step_ns"]
+    is_partial = int(request["is_partial"])
+    answer = {}
+    if request.get("fills"):
+        seen = Dict.empty(types.uint64, types.int64)
+        log = np.zeros(LOG_CAPACITY, fill_t)
+        code, n = run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, log)
+        np.save(request["fills"], log[:n])
+    else:
+        code = run_timed(hbt, params, memory, first_ns, step_ns, is_partial)
+    answer["seconds"] = time.perf_counter() - begun
+    values = hbt.state_values(0)
+    answer |= {
+        "code": int(code),
+        "decisions": int(memory[DECISIONS]),
+        "requests": int(memory[REQUESTS]),
+        "withheld": int(memory[WITHHELD]),
+        "trades": int(values.num_trades),
+        "fee": float(values.fee),
+    }
+    hbt.close()
+    if code != 1:
+        answer["error"] = f"hftbacktest ended with code {code}, not with the end of the data"
+    return answer
+
+
+def main():
+    data, path = None, ""
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["tape"] != path:
+            path = request["tape"]
+            data = np.load(path)
+        n = request.get("rows")
+        answer = run(request, data if n is None else data[:n])
+        answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("NUMBA_DISABLE_PERFORMANCE_WARNINGS", "1")
+    main()
