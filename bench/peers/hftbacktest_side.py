@@ -7,54 +7,61 @@ do the same (numbers are those of the peer's issue tracker):
   keeps the position itself, from what each order has left.
 * 312, 301: an order that a print fills exactly ends the run with error 14. Orders are a millionth of a lot
   smaller than whole lots: the last piece then always is less than what reaches it. Volumes are rounded back.
-
-Sizes are in lots everywhere (lot size 1, contract size one lot): the log queue model depends on the unit of
-size, and makerside's is the lot.
 """
 
+import contextlib
+import io
 import json
 import math
-import os
 import resource
 import sys
 import time
 
 import numpy as np
 from hftbacktest import BUY, GTX, LIMIT, BacktestAsset, HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest
-from hftbacktest.order import NEW, PARTIALLY_FILLED
+from hftbacktest.data.utils import hyperliquid
+from hftbacktest.order import CANCELED, NEW, NONE, PARTIALLY_FILLED
 from numba import njit, types
 from numba.typed import Dict
 
 ALPHA = 0.05
 SHORT_LOTS = 1e-6  # see 312 above
-TIME_OUT, FEED, ORDER_RESPONSE = 0, 2, 3  # what wait_next_feed returns; 1 is the end of the data
-LOG_CAPACITY = 4_000_000
+TIME_OUT, DATA_END, FEED, ORDER_RESPONSE = 0, 1, 2, 3  # what waiting returns
+LOG_CAPACITY = 8_000_000
+CANCEL = -1  # in place of lots
+ROI_SHARE = 0.04  # of the first price, to each side: what its faster book covers
 
 # Places in the array of parameters, and in the strategy's memory.
-HALF_SPREAD, VOLATILITY, SKEW, LEVELS, INTERVAL, SIZE, POSITION_MAX, TICK_SIZE = range(8)
+HALF_SPREAD, VOLATILITY, SKEW, LEVELS, INTERVAL, SIZE_LOTS, POSITION_MAX, TICK, LOT = range(9)
+NAMES = ("half_spread_ticks", "volatility_factor", "skew_ticks", "levels", "interval_ticks")
+NAMES += ("size_lots", "position_max_lots")
 VARIANCE, MID, DECISIONS, REQUESTS, CLOSED_LOTS, WITHHELD = range(6)
 N_MEMORY = 6
 
-fill_t = np.dtype([("ts_ns", "i8"), ("price_ticks", "i8"), ("side", "i8"), ("lots", "i8")])
+# lots 0: the order was accepted then; -1: it was cancelled
+log_t = np.dtype(
+    [("ts_ns", "i8"), ("accepted_ns", "i8"), ("price_ticks", "i8"), ("side", "i8"), ("lots", "i8")]
+)
 
 
 @njit
-def executed_lots(order):
+def executed_lots(order, lot):
     """Return the whole lots that an order has filled."""
-    return int(round(order.qty - order.leaves_qty))
+    return int(round((order.qty - order.leaves_qty) / lot))
 
 
 @njit
-def own_position(hbt, memory, is_partial):
+def own_position(hbt, params, memory, is_partial):
     """Return the position in lots; what ended is taken off the table first."""
+    lot = params[LOT]
     if is_partial == 0:
         hbt.clear_inactive_orders(0)
-        return int(round(hbt.position(0)))
+        return int(round(hbt.position(0) / lot))
     working = 0
     values = hbt.orders(0).values()
     while values.has_next():
         order = values.get()
-        lots = executed_lots(order) * (1 if order.side == BUY else -1)
+        lots = executed_lots(order, lot) * (1 if order.side == BUY else -1)
         if order.status in (NEW, PARTIALLY_FILLED):
             working += lots
         else:
@@ -99,19 +106,19 @@ def cancel_unwanted(hbt, params, memory, first_bid, first_ask):
 @njit
 def decide(hbt, params, memory, is_partial):
     """One decision: cancel what is off the new grid, submit post-only what is missing."""
-    position = own_position(hbt, memory, is_partial)
+    position = own_position(hbt, params, memory, is_partial)
     hbt.clear_last_trades(0)
     depth = hbt.depth(0)
     bid, ask = depth.best_bid_tick, depth.best_ask_tick
     mid = (bid + ask) * 0.5
     half = update_half_spread(params, memory, mid)
-    center = mid - params[SKEW] * (position / params[SIZE])
+    center = mid - params[SKEW] * (position / params[SIZE_LOTS])
     first_bid = min(int(math.floor(center - half)), bid)
     first_ask = max(int(math.ceil(center + half)), ask)
     lowest_sell, highest_buy = cancel_unwanted(hbt, params, memory, first_bid, first_ask)
     orders = hbt.orders(0)
-    interval, tick_size = int(params[INTERVAL]), params[TICK_SIZE]
-    size = params[SIZE] - (SHORT_LOTS if is_partial == 1 else 0.0)
+    interval, tick_size = int(params[INTERVAL]), params[TICK]
+    size = params[LOT] * (params[SIZE_LOTS] - (SHORT_LOTS if is_partial == 1 else 0.0))
     if position < params[POSITION_MAX]:
         for level in range(int(params[LEVELS])):
             tick = first_bid - level * interval
@@ -148,118 +155,142 @@ def run_timed(hbt, params, memory, first_ns, step_ns, is_partial):
 
 
 @njit
-def note_fills(hbt, seen, log, n):
-    """Append what orders have filled since the last look; returns the length of the log."""
+def note_orders(hbt, lot, seen, accepted, log, n):
+    """Append what happened to orders since the last look; returns the length of the log."""
     values = hbt.orders(0).values()
     while values.has_next():
         order = values.get()
-        lots = executed_lots(order)
+        if order.status == NONE:
+            continue
+        lots = executed_lots(order, lot)
         more = lots - seen.get(order.order_id, 0)
-        if more > 0:
-            log[n]["ts_ns"] = order.exch_timestamp
-            log[n]["price_ticks"] = order.price_tick
-            log[n]["side"] = 1 if order.side == BUY else -1
-            log[n]["lots"] = more
-            n += 1
+        if order.order_id not in accepted:
+            accepted[order.order_id] = order.exch_timestamp
+            if order.status != NEW:
+                continue  # refused
+        elif more <= 0 and order.status == CANCELED:
+            more = CANCEL
+        elif more <= 0:
+            continue
+        log[n]["ts_ns"] = order.exch_timestamp
+        log[n]["accepted_ns"] = accepted[order.order_id]
+        log[n]["price_ticks"] = order.price_tick
+        log[n]["side"] = 1 if order.side == BUY else -1
+        log[n]["lots"] = more
+        n += 1
         seen[order.order_id] = lots
     return n
 
 
 @njit
-def forget_ended(hbt, seen):
-    """Keep what working orders have filled; the numbers of others will be given to new ones."""
+def forget_ended(hbt, lot, seen, accepted):
+    """Keep what is known of working orders; the numbers of others will be given to new ones."""
+    known = accepted.copy()
     seen.clear()
+    accepted.clear()
     values = hbt.orders(0).values()
     while values.has_next():
         order = values.get()
-        seen[order.order_id] = executed_lots(order)
+        if order.order_id in known and order.status != NONE:
+            seen[order.order_id] = executed_lots(order, lot)
+            accepted[order.order_id] = known[order.order_id]
 
 
 @njit
-def run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, log):
-    """As `run_timed`, and look at the orders whenever a response comes; returns (code, fills)."""
+def run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, accepted, log):
+    """As `run_timed`, and look at the orders whenever a response comes; returns (code, length of the log)."""
     n = 0
+    lot = params[LOT]
     code = hbt.elapse(first_ns)
     while code == 0:
         due_ns = hbt.current_timestamp + step_ns
         while hbt.current_timestamp < due_ns:
             code = hbt.wait_next_feed(True, due_ns - hbt.current_timestamp)
             if code == ORDER_RESPONSE:
-                n = note_fills(hbt, seen, log, n)
+                n = note_orders(hbt, lot, seen, accepted, log, n)
             elif code not in (TIME_OUT, FEED):
                 return code, n
         code = 0
-        n = note_fills(hbt, seen, log, n)
+        n = note_orders(hbt, lot, seen, accepted, log, n)
         decide(hbt, params, memory, is_partial)
-        forget_ended(hbt, seen)
+        forget_ended(hbt, lot, seen, accepted)
     return code, n
 
 
-def make(request, data):
+def make(tape, case, request, data):
     """Return a fresh backtest of the request's models."""
     asset = (
         BacktestAsset()
         .data(data)
-        .linear_asset(request["lot_size"])
-        .constant_order_latency(request["entry_ns"], request["response_ns"])
-        .trading_value_fee_model(request["maker_fee"], request["taker_fee"])
-        .tick_size(request["tick_size"])
-        .lot_size(1.0)
+        .linear_asset(1.0)
+        .constant_order_latency(case["entry_ns"], case["response_ns"])
+        .trading_value_fee_model(case["maker_fee"], case["taker_fee"])
+        .tick_size(tape["tick_size"])
+        .lot_size(tape["lot_size"])
         .last_trades_capacity(10_000)
     )
-    asset = asset.log_prob_queue_model() if request["queue"] == "log_prob" else asset.risk_adverse_queue_model()
-    asset = asset.partial_fill_exchange() if request["is_partial"] else asset.no_partial_fill_exchange()
+    asset = asset.log_prob_queue_model() if case["queue"] == "log_prob" else asset.risk_adverse_queue_model()
+    is_partial = request["exchange"] == "partial"
+    asset = asset.partial_fill_exchange() if is_partial else asset.no_partial_fill_exchange()
     if request["book"] == "roi":
-        asset = asset.roi_lb(request["price_low"]).roi_ub(request["price_high"])
+        asset = asset.roi_lb(tape["price"] * (1 - ROI_SHARE)).roi_ub(tape["price"] * (1 + ROI_SHARE))
         return ROIVectorMarketDepthBacktest([asset])
     return HashMapMarketDepthBacktest([asset])
 
 
-def run(request, data):
+def run(request, case, data):
     """Run one parameter set; returns plain figures."""
-    params = np.asarray(request["params"], np.float64)
+    tape = request["tape"]
+    params = np.array([*(case[name] for name in NAMES), tape["tick_size"], tape["lot_size"]], np.float64)
     memory = np.zeros(N_MEMORY)
+    is_partial = int(request["exchange"] == "partial")
+    first_ns, step_ns = tape["start_ns"] - int(data["exch_ts"][0]), case["step_ns"]
     begun = time.perf_counter()
-    hbt = make(request, data)
-    first_ns, step_ns = request["start_ns"] - int(data["exch_ts"].min()), request["step_ns"]
-    is_partial = int(request["is_partial"])
-    answer = {}
-    if request.get("fills"):
-        seen = Dict.empty(types.uint64, types.int64)
-        log = np.zeros(LOG_CAPACITY, fill_t)
-        code, n = run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, log)
-        np.save(request["fills"], log[:n])
+    hbt = make(tape, case, request, data)
+    if request.get("log"):
+        seen, accepted = Dict.empty(types.uint64, types.int64), Dict.empty(types.uint64, types.int64)
+        log = np.zeros(LOG_CAPACITY, log_t)
+        code, n = run_logged(hbt, params, memory, first_ns, step_ns, is_partial, seen, accepted, log)
+        np.save(request["log"], log[:n])
     else:
         code = run_timed(hbt, params, memory, first_ns, step_ns, is_partial)
-    answer["seconds"] = time.perf_counter() - begun
-    values = hbt.state_values(0)
-    answer |= {
-        "code": int(code),
-        "decisions": int(memory[DECISIONS]),
-        "requests": int(memory[REQUESTS]),
-        "withheld": int(memory[WITHHELD]),
-        "trades": int(values.num_trades),
-        "fee": float(values.fee),
-    }
+    seconds = time.perf_counter() - begun
     hbt.close()
-    if code != 1:
-        answer["error"] = f"hftbacktest ended with code {code}, not with the end of the data"
-    return answer
+    if code != DATA_END:
+        raise SystemExit(f"hftbacktest ended with code {code}, not with the end of the data")
+    counts = {"decisions": DECISIONS, "requests": REQUESTS, "withheld": WITHHELD}
+    return {"seconds": seconds, **{name: int(memory[place]) for name, place in counts.items()}}
+
+
+def convert(request):
+    """Convert raw messages to rows with the peer's own converter; returns plain figures."""
+    begun = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        rows = hyperliquid.convert(
+            request["raw"], request["tick_size"], request["lot_size"], buffer_size=request["rows_max"]
+        )
+    seconds = time.perf_counter() - begun
+    if request.get("save"):
+        np.save(request["save"], rows)
+    return {"seconds": seconds, "rows": len(rows)}
 
 
 def main():
+    """Answer requests until there are no more; the tape of the last one stays in memory."""
     data, path = None, ""
     for line in sys.stdin:
         request = json.loads(line)
-        if request["tape"] != path:
-            path = request["tape"]
-            data = np.load(path)
-        n = request.get("rows")
-        answer = run(request, data if n is None else data[:n])
+        if request["do"] == "convert":
+            answer = convert(request)
+        else:
+            if request["tape"]["peer"] != path:
+                path = request["tape"]["peer"]
+                data = np.load(path)
+            answers = [run(request, case, data) for case in request["cases"]]
+            answer = {"seconds": sum(one["seconds"] for one in answers), "runs": answers}
         answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("NUMBA_DISABLE_PERFORMANCE_WARNINGS", "1")
     main()

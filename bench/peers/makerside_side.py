@@ -1,11 +1,12 @@
-"""The comparison's strategy in makerside: configurations, runs and fills through the research API.
+"""The comparison's strategy in makerside, as a process of its own: one JSON request a line, one answer a line.
 
-As a program it is the twin of `hftbacktest_side.py`: one JSON request a line, one answer a line.
+The twin of `hftbacktest_side.py`: the same cases and tapes, through the research API.
 """
 
 import json
 import resource
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,29 +17,30 @@ from makerside.config.convert import lot_value
 from makerside.config.load import validate
 from makerside.config.tree import Config
 from makerside.journal.reader import heads
-from makerside.model.event import Flag, Kind, event_t
+from makerside.model.event import Flag, Kind, event_t, order_detail_t
 from makerside.model.instrument import Instrument
 from makerside.model.units import NS_PER_MS
 from makerside.net.clock import stopwatch_ns
-from makerside.research.backtest import Simulation, Tape, with_fees
+from makerside.research.backtest import Simulation, Tape, first_mid_ticks, venue_order, with_fees
+from makerside.strategies.ladder import LadderParam
 
 STRATEGY = Path(__file__).with_name("grid_quoter.py")
 UNLIMITED_USD = 1e8
-QUEUES = {"log_prob": "log_prob", "risk_averse": "risk_averse"}
 BLOCK_ROWS = 1 << 16
+LOGGED = (Kind.ORDER_ACK, Kind.FILL, Kind.ORDER_CANCELED)
+CANCEL = -1  # in place of lots
 
-fill_t = np.dtype([("ts_ns", "i8"), ("price_ticks", "i8"), ("side", "i8"), ("lots", "i8")])
+# lots 0: the order was accepted then; -1: it was cancelled
+log_t = np.dtype(
+    [("ts_ns", "i8"), ("accepted_ns", "i8"), ("price_ticks", "i8"), ("side", "i8"), ("lots", "i8")]
+)
 
 
 def config_of(case: dict[str, Any], tape: Tape) -> Config:
-    """Return the configuration that says what the peer's request says. Limits of ours that it lacks are wide.
-
-    case : levels, half_spread_ticks, volatility_factor, skew_ticks, interval_ticks, size_lots,
-           position_max_lots, queue, entry_ns, response_ns, step_ns, maker_fee, taker_fee
-    """
+    """Return the configuration that says what the peer's case says. Limits of ours that it lacks are wide."""
     value = lot_value(tape.instruments[0], tape.reference_ticks[0])
-    strategy = {key: case[key] for key in ("levels", "half_spread_ticks", "volatility_factor", "skew_ticks")}
-    strategy |= {key: case[key] for key in ("interval_ticks", "position_max_lots")}
+    names = ("levels", "half_spread_ticks", "volatility_factor", "skew_ticks", "interval_ticks")
+    strategy = {name: case[name] for name in (*names, "position_max_lots")}
     size_usd = float(value * case["size_lots"] + value / 2)  # half a lot more: money is rounded down to lots
     return validate(
         {
@@ -51,6 +53,7 @@ def config_of(case: dict[str, Any], tape: Tape) -> Config:
                 "stale_s": 86_400,
             },
             "pacing": {
+                "decide_on": "timer",
                 "flush_ms": 0,
                 "hysteresis_bps": 0,
                 "timeout_ms": 60_000,
@@ -60,7 +63,7 @@ def config_of(case: dict[str, Any], tape: Tape) -> Config:
                 "timer_ms": case["step_ns"] / NS_PER_MS,
             },
             "simulation": {
-                "queue": QUEUES[case["queue"]],
+                "queue": case["queue"],
                 "entry_ms": case["entry_ns"] / NS_PER_MS,
                 "response_ms": case["response_ns"] / NS_PER_MS,
                 "cash_usd": UNLIMITED_USD,
@@ -71,55 +74,83 @@ def config_of(case: dict[str, Any], tape: Tape) -> Config:
     )
 
 
-def run(case: dict[str, Any], tape: Tape, fills: Path | None = None) -> dict[str, Any]:
-    """Run one parameter set; returns plain figures. fills : where to write the fills, as fill_t"""
+def load_tape(description: dict[str, Any], n_rows: int | None) -> Tape:
+    """Return the tape, or its beginning, mapped into memory."""
+    events = np.load(description["events"], mmap_mode="c")[:n_rows].view(np.ndarray)
+    instrument = Instrument.from_dict(description["instrument"])
+    return Tape([instrument], [first_mid_ticks(events, 0)], events, venue_order(events))
+
+
+def run(case: dict[str, Any], tape: Tape, log: Path | None = None) -> dict[str, Any]:
+    """Run one parameter set; returns plain figures. log : where to write what happened to its orders, as log_t"""
     config = config_of(case, tape)
     begun = stopwatch_ns()
     instruments = [with_fees(instrument, config) for instrument in tape.instruments]
     simulation = Simulation(config, tape, instruments)
     simulation.sims["is_lean"] = 1
-    assert simulation.engine.traders[0]["params"][1] == case["size_lots"]
+    trader = simulation.engine.traders[0]
+    assert trader["params"][LadderParam.SIZE_LOTS] == case["size_lots"]
     block = np.zeros(simulation.reserve + BLOCK_ROWS, event_t)
     kept = []
     while not simulation.is_done:
         used = simulation.advance(block)
-        if fills is not None:
-            kept.append(fills_in(block[:used]))
+        if log is not None:
+            kept.append(block[:used].copy())
     seconds = (stopwatch_ns() - begun) / 1e9
-    if fills is not None:
-        np.save(fills, np.concatenate(kept))
-    trader, position = simulation.engine.traders[0], simulation.engine.accounts[0]["positions"][0]
+    if log is not None:
+        np.save(log, order_log(np.concatenate(kept)))
     return {
         "seconds": seconds,
         "decisions": int(trader["n_decisions"]),
         "requests": int(trader["n_placed"] + trader["n_cancels"]),
         "withheld": int(trader["refusals"].sum()),
-        "trades": int(trader["n_fills"]),
-        "fee": int(position["fees_e8"]) / 1e8,
     }
 
 
-def fills_in(rows: np.ndarray) -> np.ndarray:
-    """Return the fills in rows of a journal, in their order."""
-    own = rows[heads(rows) & (rows["kind"] == Kind.FILL)]
-    found = np.zeros(len(own), fill_t)
-    found["ts_ns"], found["price_ticks"], found["lots"] = own["ts_venue_ns"], own["price_ticks"], own["size_lots"]
+def order_log(rows: np.ndarray) -> np.ndarray:
+    """Return the acceptances, fills and cancels in the rows of a journal, in their order."""
+    places = np.flatnonzero(heads(rows) & np.isin(rows["kind"], LOGGED))
+    own, details = rows[places], rows[places + 1].view(order_detail_t)
+    found = np.zeros(len(own), log_t)
+    found["ts_ns"], found["price_ticks"] = own["ts_venue_ns"], own["price_ticks"]
+    found["lots"] = np.where(own["kind"] == Kind.FILL, own["size_lots"], 0)
+    found["lots"][own["kind"] == Kind.ORDER_CANCELED] = CANCEL
     found["side"] = np.where(own["flags"] & Flag.SELL, -1, 1)
+    accepted: dict[int, int] = {}
+    for i, (identity, ts_ns) in enumerate(
+        zip(details["client_order_id"].tolist(), found["ts_ns"].tolist(), strict=True)
+    ):
+        found["accepted_ns"][i] = accepted.setdefault(identity, ts_ns)
     return found
 
 
-def main() -> None:
-    """Answer requests until there are no more."""
-    from tape import tape_of
+def sweep(cases: list[dict[str, Any]], tape: Tape, threads: int) -> dict[str, Any]:
+    """Run many parameter sets; returns plain figures."""
+    begun = stopwatch_ns()
+    with ThreadPoolExecutor(threads) as pool:
+        runs = list(pool.map(lambda case: run(case, tape), cases))
+    return {"seconds": (stopwatch_ns() - begun) / 1e9, "runs": runs}
 
-    tape, path = None, ""
+
+def main() -> None:
+    """Answer requests until there are no more; the tape of the last one stays in memory."""
+    tape, loaded = None, None
     for line in sys.stdin:
         request = json.loads(line)
-        if request["tape"] != path:
-            path = request["tape"]
-            tape = tape_of(Instrument.from_dict(request["instrument"]), np.load(path)[: request.get("rows")])
-        assert tape is not None
-        answer = run(request["case"], tape, Path(request["fills"]) if request.get("fills") else None)
+        if request["do"] == "convert":
+            from convert import convert
+
+            answer = convert(request)
+        else:
+            wanted = (request["tape"]["events"], request.get("rows"))
+            if wanted != loaded:
+                tape, loaded = load_tape(request["tape"], request.get("rows")), wanted
+            assert tape is not None
+            if request.get("log"):
+                runs = [run(request["cases"][0], tape, Path(request["log"]))]
+                answer = {"seconds": runs[0]["seconds"], "runs": runs}
+            else:
+                answer = sweep(request["cases"], tape, request.get("threads", 1))
         answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(answer), flush=True)
 

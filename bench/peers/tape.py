@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -19,7 +20,7 @@ from makerside.journal.hftbacktest import BUY, DEPTH, EXCH, LOCAL, SELL, TRADE, 
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
 from makerside.model.units import ASK, BID
-from makerside.research.backtest import Tape, first_mid_ticks, venue_order
+from makerside.research.backtest import venue_order
 
 TICK, LOT = Decimal("0.1"), Decimal("0.001")
 MIDDLE = 300_000  # ticks: 30,000 USD
@@ -174,21 +175,26 @@ def fill_tape(rows, seed):
 
 @dataclass(frozen=True)
 class TapeFiles:
-    """One tape on disk, in both forms. events : our rows;  peer : rows of hftbacktest, sizes in lots"""
+    """One tape on disk, in both forms. events : our rows;  peer : those of hftbacktest"""
 
     name: str
     instrument: Instrument
     events: Path
     peer: Path
 
-    def load(self) -> Tape:
-        """Return our form, in memory."""
-        return tape_of(self.instrument, np.load(self.events))
-
-
-def tape_of(instrument: Instrument, events: np.ndarray) -> Tape:
-    """Return rows of one instrument as research reads them."""
-    return Tape([instrument], [first_mid_ticks(events, 0)], events, venue_order(events))
+    def describe(self) -> dict[str, Any]:
+        """Return what both sides are told: where the rows are, the grid, a price, when the recorder began."""
+        first = np.load(self.events, mmap_mode="r")[:1_000]
+        return {
+            "name": self.name,
+            "events": str(self.events),
+            "peer": str(self.peer),
+            "instrument": self.instrument.as_dict(),
+            "tick_size": float(self.instrument.tick_size),
+            "lot_size": float(self.instrument.lot_size),
+            "price": float(np.median(first["price_ticks"])) * float(self.instrument.tick_size),
+            "start_ns": int(first["ts_local_ns"][0]),
+        }
 
 
 def make(folder: Path, n_rows: int, say: Callable[[str], None]) -> TapeFiles:
@@ -216,7 +222,7 @@ def save(files: TapeFiles, rows: np.ndarray) -> None:
 
 
 def peer_rows(rows: np.ndarray, instrument: Instrument) -> np.ndarray:
-    """Return rows of one instrument as hftbacktest takes them: (n,) or (2n,) event_dtype, sizes in lots.
+    """Return rows of one instrument as hftbacktest takes them: (n,) or (2n,) event_dtype, sizes in coins.
 
     rows : DELTA, TRADE, and SNAPSHOT only as the first message (the book is empty then: they are changes)
     A tape whose venue times go back is told twice, once in the order of each clock.
@@ -227,7 +233,7 @@ def peer_rows(rows: np.ndarray, instrument: Instrument) -> np.ndarray:
     found["ev"] = sort | np.where(is_sell, SELL, BUY) | EXCH | LOCAL
     found["exch_ts"], found["local_ts"] = rows["ts_venue_ns"], rows["ts_local_ns"]
     found["px"] = rows["price_ticks"] * float(instrument.tick_size)
-    found["qty"] = rows["size_lots"]
+    found["qty"] = rows["size_lots"] * float(instrument.lot_size)
     if (np.diff(found["exch_ts"]) >= 0).all():
         return found
     at_venue, here = found[venue_order(rows)], found.copy()
