@@ -127,7 +127,9 @@ def compare(
         if fills_a == fills_b:
             orders_same += bool(fills_a)
         elif fills_a or fills_b:
-            cause = Cause.CONSEQUENCE if a is None or b is None else cause_of(order, a, b, tape, queue, is_whole)
+            cause = (
+                Cause.CONSEQUENCE if a is None or b is None else cause_of(order, a, b, tape, queue, is_whole)
+            )
             differences.append(Difference(order, fills_a, fills_b, cause))
     return Comparison(
         fills_ours=sum(len(life.fills) for life in mine.values()),

@@ -1,0 +1,78 @@
+"""The gates and goals, and what was measured against them. Figures of both are ratios; see docs/benchmarks.md."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. gate, goal : how many times better than the peer; for memory, the share of it."""
+
+    key: str
+    what: str
+    gate: float
+    goal: float
+    unit: str = "s"
+    is_share: bool = False  # ours / theirs, smaller is better
+
+
+ROWS = (
+    Row("1", "one set, 1 level", 4, 6),
+    Row("2", "one set, 5 levels", 4, 6),
+    Row("3.1", "20 sets, 1 thread", 25, 60),
+    Row("3.2", "20 sets, 2 threads", 30, 80),
+    Row("4.1", "100 sets, 1 thread", 40, 90),
+    Row("4.2", "100 sets, 2 threads", 60, 140),
+    Row("5.1", "100 sets x 5 levels, 1 thread", 12, 40),
+    Row("5.2", "100 sets x 5 levels, 2 threads", 20, 70),
+    Row("6", "new process to first result", 6, 10),
+    Row("7", "peak memory", 0.75, 0.62, "MiB", is_share=True),
+    Row("8", "raw messages to rows", 6, 10),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row with its rounds. ours, theirs : one value per round, in turns"""
+
+    row: Row
+    ours: Sequence[float]
+    theirs: Sequence[float]
+
+    @property
+    def ratio(self) -> float:
+        """Median over the rounds of theirs / ours; of ours / theirs for a share."""
+        pairs = zip(self.ours, self.theirs, strict=True)
+        return statistics.median(a / b if self.row.is_share else b / a for a, b in pairs)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether the gate holds."""
+        return self.ratio <= self.row.gate if self.row.is_share else self.ratio >= self.row.gate
+
+    @property
+    def is_goal(self) -> bool:
+        """Whether the goal is reached."""
+        return self.ratio <= self.row.goal if self.row.is_share else self.ratio >= self.row.goal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "row": self.row.key,
+            "what": self.row.what,
+            "unit": self.row.unit,
+            "ours": list(self.ours),
+            "theirs": list(self.theirs),
+            "ratio": self.ratio,
+            "gate": self.row.gate,
+            "goal": self.row.goal,
+            "is_passed": self.is_passed,
+            "is_goal": self.is_goal,
+        }
+
+
+def row(key: str) -> Row:
+    """Return a row by its key."""
+    return next(one for one in ROWS if one.key == key)
