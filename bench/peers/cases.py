@@ -38,7 +38,7 @@ def sized(case: dict[str, Any], size_lots: int) -> dict[str, Any]:
 
 
 def sets_of(case: dict[str, Any], n: int) -> list[dict[str, Any]]:
-    """Return n parameter sets around a case: half-spreads by skews, then finer between them; n a multiple of 20."""
+    """Return n parameter sets around a case: half-spreads by skews, and finer between; n a multiple of 20."""
     steps = n // (len(HALF_SPREADS) * len(SKEWS))
     assert steps * len(HALF_SPREADS) * len(SKEWS) == n
     return [

@@ -1,8 +1,9 @@
 """Row 8: raw Hyperliquid l2Book messages become rows of a tape, by our importer and by the peer's converter.
 
-The same messages go into two files, each in the form that its reader wants: JSON lines of our recorder, and
-time-and-message lines of the peer's, both gzipped. The results differ in form as well: ours are the snapshots as
-they came, the peer's are the changes between them. They agree when the changes between ours are the peer's rows.
+The same messages go into two files, each in the form that its reader wants: JSON lines of our recorder,
+and time-and-message lines of the peer's, both gzipped. The results differ in form as well: ours are the
+snapshots as they came, the peer's are the changes between them. They agree when the changes between ours
+are the peer's rows.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers: one each, pinned, made when they are missing or their pins have changed."""
+"""Virtual environments of the peers: one each, made when it is missing or its pins have changed."""
 
 import hashlib
 import shutil

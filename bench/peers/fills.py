@@ -28,6 +28,7 @@ from makerside.model.units import ASK, BID
 Order = tuple[int, int, int]  # accepted at ns, side, price in ticks
 Fills = dict[int, int]  # lots by time of the fill in ns
 NEVER_NS = 1 << 62
+LOOK_BACK_ROWS = 200_000  # enough to know the levels around the touch
 
 
 @dataclass
@@ -218,7 +219,7 @@ class QueueTape:
         return level, list(zip(is_trade[chosen].tolist(), sizes, strict=True))
 
     def crossing(self, order: Order, ts_ns: int) -> Cause | None:
-        """Return the cause when the book itself reached the order's price in the messages of a time, else None."""
+        """Return the cause when the book itself reached the order's price at a time, else None."""
         start, stop = np.searchsorted(self._at_venue["ts_venue_ns"], [ts_ns, ts_ns + 1])
         rows = self._at_venue[start:stop]
         is_ask = (rows["flags"] & Flag.SELL) != 0
@@ -232,7 +233,7 @@ class QueueTape:
     def _touch_at_end(self, stop: int, side: int) -> bool:
         """Return whether the book is locked or crossed after so many rows."""
         book: dict[int, dict[int, int]] = defaultdict(dict)
-        for row in self._at_venue[max(0, stop - 200_000) : stop][["kind", "flags", "price_ticks", "size_lots"]]:
+        for row in self._at_venue[max(0, stop - LOOK_BACK_ROWS) : stop]:
             if row["kind"] != Kind.TRADE:
                 book_side = ASK if row["flags"] & Flag.SELL else BID
                 book[book_side][int(row["price_ticks"])] = int(row["size_lots"])

@@ -1,4 +1,4 @@
-"""The gates and goals, and what was measured against them. Figures of both are ratios; see docs/benchmarks.md."""
+"""The gates and goals, and what was measured against them; see docs/benchmarks.md."""
 
 import statistics
 from collections.abc import Sequence

@@ -202,7 +202,7 @@ def conversion(bench: Bench) -> Result:
 
 
 def tapes(bench: Bench, n_rows: int, data: Path) -> Iterator[tuple[tape.TapeFiles, int, bool]]:
-    """Yield the tapes of the comparison of fills: files, size of a quote in lots, whether it is the synthetic one."""
+    """Yield (files, size of a quote in lots, whether it is synthetic) of the tapes of the comparison."""
     yield tape.make(bench.folder, n_rows, bench.say), cases.BASE["size_lots"], True
     found = recordings.find(data)
     if not found:

@@ -1,4 +1,4 @@
-"""The comparison's strategy in hftbacktest 2.4.4, as a process of its own: one JSON request a line, one answer a line.
+"""The comparison's strategy in hftbacktest 2.4.4, as a process: one JSON request a line, one answer a line.
 
 Runs in the peer's environment, hence imports nothing of makerside. What it works around, so that both sides
 do the same (numbers are those of the peer's issue tracker):
@@ -47,7 +47,7 @@ log_t = np.dtype(
 @njit
 def executed_lots(order, lot):
     """Return the whole lots that an order has filled."""
-    return int(round((order.qty - order.leaves_qty) / lot))
+    return round((order.qty - order.leaves_qty) / lot)
 
 
 @njit
@@ -56,7 +56,7 @@ def own_position(hbt, params, memory, is_partial):
     lot = params[LOT]
     if is_partial == 0:
         hbt.clear_inactive_orders(0)
-        return int(round(hbt.position(0) / lot))
+        return round(hbt.position(0) / lot)
     working = 0
     values = hbt.orders(0).values()
     while values.has_next():
@@ -113,8 +113,8 @@ def decide(hbt, params, memory, is_partial):
     mid = (bid + ask) * 0.5
     half = update_half_spread(params, memory, mid)
     center = mid - params[SKEW] * (position / params[SIZE_LOTS])
-    first_bid = min(int(math.floor(center - half)), bid)
-    first_ask = max(int(math.ceil(center + half)), ask)
+    first_bid = min(math.floor(center - half), bid)
+    first_ask = max(math.ceil(center + half), ask)
     lowest_sell, highest_buy = cancel_unwanted(hbt, params, memory, first_bid, first_ask)
     orders = hbt.orders(0)
     interval, tick_size = int(params[INTERVAL]), params[TICK]

@@ -82,7 +82,7 @@ def load_tape(description: dict[str, Any], n_rows: int | None) -> Tape:
 
 
 def run(case: dict[str, Any], tape: Tape, log: Path | None = None) -> dict[str, Any]:
-    """Run one parameter set; returns plain figures. log : where to write what happened to its orders, as log_t"""
+    """Run one parameter set; returns plain figures. log : where to write its orders' lives, as log_t"""
     config = config_of(case, tape)
     begun = stopwatch_ns()
     instruments = [with_fees(instrument, config) for instrument in tape.instruments]

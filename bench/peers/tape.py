@@ -1,9 +1,9 @@
-"""The synthetic tape of the comparisons: a seeded book of price levels with prints, and the same rows for a peer.
+"""The synthetic tape of the comparisons: a seeded book of price levels with prints, and its rows for a peer.
 
-A zero-intelligence market: nobody in it knows anything. About 72 % of the rows change the book within 20 ticks
-of the touch, 10 % are prints, the rest is deeper; four to five rows a message, about 120 messages a second, feed
-latency 5 to 20 ms. It is no model of a market; it is a load with the statistics of one, and it never
-crosses, so that two backtesters can be compared without the question of what a crossed book means.
+A zero-intelligence market: nobody in it knows anything. About 72 % of the rows change the book within 20
+ticks of the touch, 9 % are prints, the rest is deeper; four to five rows a message, about 120 messages a
+second, feed latency 5 to 20 ms. It is no model of a market; it is a load with the statistics of one, and
+its book never crosses, so that two backtesters need not agree on what a crossed book means.
 """
 
 import os
@@ -41,7 +41,7 @@ _LAST, _SELL = int(Flag.LAST), int(Flag.SELL)
 def _level_lots(distance):
     """Return the size of a level: log-normal, growing with its distance from the touch."""
     lots = 1_000.0 * np.exp(np.random.normal(0.0, 0.9)) * (0.5 + 0.1 * min(distance, 40))
-    return max(1, int(round(lots)))
+    return max(1, round(lots))
 
 
 @njit(cache=True)
@@ -94,7 +94,7 @@ def _trade_message(rows, n, clock, book, best):
         left_prints -= 1
         place = best[passive]
         here = book[passive, place]
-        lots = min(here, max(1, int(round(np.random.exponential(350.0)))))
+        lots = min(here, max(1, round(np.random.exponential(350.0))))
         n = _write(rows, n, clock, _TRADE, aggressor, place, lots)
         book[passive, place] = here - lots
         if here == lots or left_prints == 0:

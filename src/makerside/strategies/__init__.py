@@ -1,4 +1,4 @@
-"""The strategies, by name, and those of users, by the path of their file. A file is imported when it is asked for.
+"""The strategies, by name, and those of users, by path. A file is imported when it is asked for.
 
 Each file has: `Config` (a pydantic model, built on `ladder.LadderConfig`), `fill_params(config,
 unit_value_usd, params)` and the kernel `targets(market, trader, desk)`. A user's file may import makerside
