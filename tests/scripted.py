@@ -26,6 +26,7 @@ def targets(market, trader, desk):
         quote["level"] = q
         quote["flags"] = POST_ONLY
     desk["n_quotes"] = n
+    desk["wake_ns"] = 0  # the quotes change from outside: ask again at the next timer
     return n
 
 

@@ -127,7 +127,8 @@ class Engine:
 
     def state_bytes(self) -> bytes:
         """Return all state as bytes: equal runs have equal bytes. The desk is scratch but for its count."""
-        counts = self.desks["seq"].tobytes() + self.desks["now_ns"].tobytes()
+        seen = np.asarray(self.desks["seq"] + self.desks["own_seq"])
+        counts = seen.tobytes() + self.desks["now_ns"].tobytes()
         return self.markets.tobytes() + self.accounts.tobytes() + self.traders.tobytes() + counts
 
 

@@ -18,7 +18,8 @@ from builders import (
     timer,
     touch,
 )
-from makerside.core.book import apply_book_row, end_message
+from makerside.core.book import end_message
+from makerside.core.observe import observe_level
 from makerside.core.own import own_begins, own_ends, set_touch
 from makerside.model.event import Kind
 from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY
@@ -54,7 +55,7 @@ def test_touch_is_that_of_a_book_that_never_had_us(bids, asks, own):
             tick: others.get(tick, 0) + ours[side].get(tick, 0) for tick in others.keys() | ours[side].keys()
         }
         for tick, lots in published[side].items():
-            apply_book_row(market["book"], DELTA, side, tick, lots, 10)
+            observe_level(market, DELTA, side, tick, lots, 10)
     end_message(market["book"])
     set_touch(market)
     for side, name, nothing in ((BID, "bid", NO_BID), (ASK, "ask", NO_ASK)):
@@ -246,7 +247,7 @@ def test_notes_that_no_book_lets_go_are_taken_out_of_it():
     market = new_market(own_in_book=True)
     for number in range(1, OWN_CAPACITY + 1):
         own_begins(market, number, BID, 1_000 + number, 5, 10)
-        apply_book_row(market["book"], DELTA, BID, 1_000 + number, 5 + number % 2, 20)
+        observe_level(market, DELTA, BID, 1_000 + number, 5 + number % 2, 20)
         own_ends(market, number, 30)
     own_begins(market, 9_999, BID, 900, 5, 40)
     set_touch(market)
@@ -303,7 +304,7 @@ def test_times_of_one_order_do_not_overlap():
     own_ends(market, 1, 30)
     book = market["book"]
     for ts, others in ((9, 10), (10, 5), (19, 5), (20, 7), (29, 7), (30, 10), (31, 10)):
-        apply_book_row(book, DELTA, BID, 100, 10, ts)
+        observe_level(market, DELTA, BID, 100, 10, ts)
         end_message(book)
         set_touch(market)
         assert market["bid_lots"] == others, ts

@@ -112,10 +112,10 @@ def test_a_row_without_its_continuation_is_left():
 
 
 def test_the_desk_is_scratch(recorded):
-    """But for its count, its clock and the strategies' addresses it may be cleared between two calls."""
+    """But for its counts, its clock and the strategies' addresses it may be cleared between two calls."""
     rows, actions, state = recorded
     engine, found, start = new_engine(), [], 0
-    kept = ("seq", "now_ns", "targets")
+    kept = ("seq", "own_seq", "now_ns", "targets")
     while start < len(rows):
         stop = start + 1 + int(DETAIL_ROWS[rows[start]["kind"]])
         found.append(engine.step(rows[start:stop]).copy())

@@ -14,7 +14,8 @@ from makerside.journal.reader import read_journal
 from makerside.journal.writer import JournalWriter
 from makerside.model.errors import ConfigError, UserError
 from makerside.model.event import Flag, Kind, event_t
-from makerside.research.backtest import Simulation, Tape, run_backtest, with_fees
+from makerside.model.units import NEVER_NS
+from makerside.research.backtest import Simulation, Tape, block_rows, run_backtest, with_fees
 from makerside.research.facts import facts_of
 from makerside.research.grid import expand, parameter_sets, parse_grid
 from makerside.research.summary import summarize
@@ -29,7 +30,7 @@ from makerside.research.sweep import (
 )
 from makerside.research.sweep_report import pareto
 from makerside.research.sweep_summary import summarize_sweep, sweep_facts, verdict_lines
-from makerside.research.trial import Stopped, Trial, equity_e8, run_trial, share
+from makerside.research.trial import Stopped, Trial, run_trial, share
 from makerside.runtime.run import RunRecord
 from sim.test_loop import random_recording
 
@@ -64,22 +65,22 @@ def trials(sets, market, tmp_path_factory):
 
 
 def backtest_of(config, recordings, folder):
-    """Return the summary of the single backtest of a set, and its engine."""
+    """Return the summary of the single backtest of a set."""
     recordings = [replace(one, instrument=with_fees(one.instrument, config)) for one in recordings]
     with JournalWriter(folder / "journal.bin") as journal:
-        result = run_backtest(config, recordings, journal)
+        run_backtest(config, recordings, journal)
     instruments = [one.instrument for one in recordings]
     tape = Tape.of(recordings, 0.0)
     record = RunRecord("backtest", config, instruments, tape.reference_ticks, False, {})
     facts = facts_of(record, read_journal(folder / "journal.bin"))
-    return summarize(facts, None, None, {}), result.engine
+    return summarize(facts, None, None, {})
 
 
 @pytest.mark.parametrize("index", [0, 5, 11])
 def test_a_trial_is_the_backtest_of_its_set(index, sets, market, trials, recordings, tmp_path):
     trial = trials[index]
-    summary, engine = backtest_of(sets[index].config, recordings, tmp_path)
-    assert trial.actions_sha256 == summary["actions_sha256"]
+    summary = backtest_of(sets[index].config, recordings, tmp_path)
+    assert trial.actions_digest == summary["actions_digest"]
     figures = trial.figures
     assert figures["fills"] == summary["fills"] > 0
     for ours, theirs in (
@@ -96,8 +97,7 @@ def test_a_trial_is_the_backtest_of_its_set(index, sets, market, trials, recordi
     for one in summary["markouts"]:
         if one["gross_bps"] is not None:
             assert trial.markouts[f"{one['horizon_s']:g}"] == pytest.approx(one["gross_bps"], abs=1e-4)
-    assert trial.equity_e8[-1] == equity_e8(engine, market.mids_x2[-1].tolist())
-    assert trial.equity_e8[-1] == (10_000 + Decimal(figures["net"])) * 10**8 // 1
+        assert trial.equity_e8[-1] == (10_000 + Decimal(figures["net"])) * 10**8 // 1
     assert trial.equity_e8[0] == 10_000 * 10**8
 
 
@@ -105,17 +105,40 @@ def test_where_it_stops_changes_nothing(sets, market):
     """The same bytes of state: in one piece, in many, or in blocks that are nearly full."""
     states = []
     for stops, extra in (([], 1 << 14), (market.sample_ns[::3].tolist(), 1 << 14), ([], 1)):
-        simulation = Simulation(sets[7].config, market.tape, market.tape.instruments)
-        block = np.zeros(simulation.reserve + extra, event_t)
-        for stop in [*stops, 1 << 62]:
-            simulation.sims["ts_stop_ns"] = stop
-            while True:
-                used = simulation.advance(block)
-                if used + simulation.reserve < len(block):
-                    break
+        simulation = Simulation([sets[7].config], market.tape, [market.tape.instruments])
+        block = np.zeros(block_rows(extra), event_t)
+        for stop in [*stops, NEVER_NS]:
+            simulation.advance(block, stop)
+            while simulation.is_full:
+                simulation.advance(block, stop)
         assert simulation.is_done
+        simulation.settle()
         states.append(simulation.engine.state_bytes())
     assert states[0] == states[1] == states[2]
+
+
+@pytest.mark.parametrize("decide_on", ["news", "timer"])
+def test_a_world_among_many_is_the_world_alone(decide_on, sets, market):
+    """Orders, money, strategy: every byte of account and trader, and every action."""
+    base = {**BASE, "pacing": {"flush_ms": 100.0, "decide_on": decide_on}}
+    configs = [one.config for one in parameter_sets(expand(parse_grid(GRID), None, 1), None, [], base)]
+
+    def walk(configs, is_lean):
+        simulation = Simulation(configs, market.tape, [market.tape.instruments] * len(configs), is_lean)
+        block = np.zeros(block_rows(1 << 14, len(configs)), event_t)
+        simulation.advance(block)
+        while simulation.is_full:
+            simulation.advance(block)
+        simulation.settle()
+        return [
+            (engine.accounts.tobytes(), engine.traders.tobytes(), simulation.digest(w))
+            for w, engine in enumerate(simulation.engines)
+        ]
+
+    together = walk(configs, True)
+    assert [walk([config], False)[0] for config in configs] == together
+    assert len(set(together)) > len(configs) // 2
+    assert [walk([config], True)[0] for config in configs[:3]] == together[:3]
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
@@ -124,7 +147,7 @@ def test_results_do_not_depend_on_threads(jobs, sets, market, trials, tmp_path):
 
 
 def test_sets_differ(trials):
-    assert len({trial.actions_sha256 for trial in trials}) > len(trials) // 2
+    assert len({trial.actions_digest for trial in trials}) > len(trials) // 2
 
 
 def interrupt_after(n):

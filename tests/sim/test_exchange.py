@@ -9,7 +9,7 @@ from makerside.model.event import Flag, Kind, Reason
 from makerside.model.units import ASK, BID, BUY, SELL
 from makerside.sim.build import make_exchange
 from makerside.sim.door import cancel, feed_house, place
-from makerside.sim.exchange import find_client_order, next_published, published_lots
+from makerside.sim.matching import find_client_order, next_published, published_lots
 from makerside.sim.records import UNKNOWN_AHEAD
 from reference import ledger
 
@@ -301,7 +301,7 @@ class Play:
 
     def __init__(self, instrument=None, model="log_prob", exponent=3.0):
         self.exchanges = make_exchange(instrument or plain(), 0, model, exponent)
-        self.record = self.exchanges[0]
+        self.others, self.pit = self.exchanges[0]["house"], self.exchanges[0]["pit"]
         self.ts = 0
 
     def name(self, report):
@@ -310,8 +310,8 @@ class Play:
 
     def reports(self):
         """Return and clear what waits."""
-        found = self.record["reports"][: self.record["n_reports"]].copy()
-        self.record["n_reports"] = 0
+        found = self.pit["reports"][: self.pit["n_reports"]].copy()
+        self.pit["n_reports"] = 0
         return found
 
     def told(self):
@@ -361,11 +361,11 @@ class Play:
             if not cancel(self.exchanges, 0, self.ts, ord(words[0][0]) - 97, self.id(words[0])):
                 return "not there"
         elif what == "ahead":
-            slot = find_client_order(self.record, ord(words[0][0]) - 97, self.id(words[0]))
-            ahead = float(self.record["orders"][slot]["ahead_lots"])
+            slot = find_client_order(self.pit, ord(words[0][0]) - 97, self.id(words[0]))
+            ahead = float(self.pit["orders"][slot]["ahead_lots"])
             return "unknown" if ahead >= UNKNOWN_AHEAD else f"{ahead:g}"
         elif what == "position":
-            return str(int(self.record["positions"][ord(words[0]) - 97]))
+            return str(int(self.pit["positions"][ord(words[0]) - 97]))
         else:
             raise ValueError(line)
         return self.told()
@@ -457,20 +457,22 @@ def test_every_fill_has_its_own_number_and_both_sides_share_it():
         by_trade.setdefault(int(fill["trade_id"]), []).append(int(fill["is_taker"]))
     assert sorted(map(sorted, by_trade.values())) == [[0, 1], [1]]
     other = make_exchange(plain(), 1, "log_prob")
-    assert int(other["next_trade_id"][0]) not in range(1, 1 << 40), "unique over all instruments of a venue"
+    assert int(other["pit"]["next_trade_id"][0]) not in range(1, 1 << 40), (
+        "unique over all instruments of a venue"
+    )
 
 
 def test_published_sizes_are_the_houses_and_the_clients():
     play = play_all(
         ["house bid 99x10 ask 101x10", "place a1 buy 99x5", "place b1 buy 100x7", "place b2 sell 103x2"]
     )
-    assert published_lots(play.record, BID, 99) == 15
-    assert published_lots(play.record, BID, 100) == 7
-    assert book_lots(play.record["book"], BID, 99) == 10
-    assert next_published(play.record, BID, 10_000) == 100
-    assert next_published(play.record, BID, 99) == 99
-    assert next_published(play.record, ASK, 0) == 101
-    assert next_published(play.record, ASK, 102) == 103
+    assert published_lots(play.others, play.pit, BID, 99) == 15
+    assert published_lots(play.others, play.pit, BID, 100) == 7
+    assert book_lots(play.others["book"], BID, 99) == 10
+    assert next_published(play.others, play.pit, BID, 10_000) == 100
+    assert next_published(play.others, play.pit, BID, 99) == 99
+    assert next_published(play.others, play.pit, ASK, 0) == 101
+    assert next_published(play.others, play.pit, ASK, 102) == 103
 
 
 def test_positions_are_the_sum_of_fills(rng):
@@ -501,7 +503,7 @@ def test_positions_are_the_sum_of_fills(rng):
                 open_lots[key] = int(report["open_lots"])
             else:
                 open_lots.pop(key, None)
-        record = play.record
+        record = play.pit
         assert record["positions"][:3].tolist() == list(positions.values())
         active = [record["orders"][slot] for slot in record["active"][: record["n_active"]]]
         assert {(int(o["client"]), int(o["order_id"])): int(o["open_lots"]) for o in active} == open_lots

@@ -329,6 +329,7 @@ def test_a_cancel_that_is_under_way_does_not_protect(tmp_path):
 def test_rows_are_given_to_the_exchange_in_venue_time():
     rows = np.zeros(6, event_t)
     rows["ts_venue_ns"] = [5, 3, 3, 9, 1, 9]
+    rows["kind"] = Kind.TRADE
     assert venue_order(rows).tolist() == [4, 1, 2, 0, 3, 5]
     rows["ts_venue_ns"] = [1, 1, 2, 3, 3, 4]
     assert venue_order(rows).tolist() == list(range(6))

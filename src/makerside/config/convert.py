@@ -102,6 +102,7 @@ def fill_trader(record: Any, config: Config, index: int, instrument: Instrument,
     record["flush_ns"] = round(pacing.flush_ms * NS_PER_MS)
     record["timeout_ns"] = round(pacing.timeout_ms * NS_PER_MS)
     record["ts_flush_ns"] = -(1 << 62)
+    record["is_timed"] = int(pacing.decide_on == "timer")
     params: dict[int, float] = {}
     assert isinstance(config.strategy, LadderConfig)
     fill_ladder(config.strategy, price_ticks, lot_usd, params)

@@ -70,6 +70,9 @@ class RiskConfig(Section):
 class PacingConfig(Section):
     """How often we may act."""
 
+    decide_on: Literal["news", "timer"] = Field(
+        "news", description="when to decide: on every piece of news, or on timer events only"
+    )
     flush_ms: float = Field(250.0, ge=0, le=60_000, description="least time between two sending decisions [ms]")
     hysteresis_bps: float = Field(
         0.3, ge=0, le=1_000, description="an order this near to its quote stays [bps]"

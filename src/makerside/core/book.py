@@ -16,8 +16,7 @@ from makerside.model.units import ASK, BID, BUY
 
 SELL_FLAG = int(Flag.SELL)
 MARGIN_TICKS = WINDOW_TICKS // 8  # the window moves when the touch is nearer than this to its edge
-SNAPSHOT = int(Kind.SNAPSHOT)
-BBO = int(Kind.BBO)
+DELTA, SNAPSHOT, BBO = int(Kind.DELTA), int(Kind.SNAPSHOT), int(Kind.BBO)
 
 
 @kernel
@@ -42,14 +41,6 @@ def book_lots(book: Record, side: int, tick: int) -> int:
     if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
         return 0
     return book["lots"][side, tick & WINDOW_MASK]
-
-
-@kernel
-def book_time_ns(book: Record, side: int, tick: int) -> int:
-    """Return the venue time at which the size at a price was told, 0 when it is outside the window."""
-    if tick < book["base_ticks"] or tick >= book["base_ticks"] + WINDOW_TICKS:
-        return 0
-    return book["told_ns"][side, tick & WINDOW_MASK]
 
 
 @kernel
@@ -141,13 +132,6 @@ def set_level(book: Record, side: int, tick: int, lots: int) -> int:
 
 
 @kernel
-def _note_time(book: Record, side: int, tick: int, ts_venue_ns: int) -> None:
-    """Note when a level was told, unless its price is outside the window."""
-    if book["base_ticks"] <= tick < book["base_ticks"] + WINDOW_TICKS:
-        book["told_ns"][side, tick & WINDOW_MASK] = ts_venue_ns
-
-
-@kernel
 def trim_side(book: Record, side: int, tick: int, lots: int) -> None:
     """Make `tick` the best price of a side with `lots`; levels in front of it go. lots 0 empties the side."""
     if side == BID:
@@ -174,46 +158,54 @@ def _is_behind_touch(book: Record, side: int, tick: int) -> bool:
 
 
 @kernel
-def apply_book_row(book: Record, kind: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
+def apply_book_row(book: Record, kind: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> bool:
     """Apply one DELTA, SNAPSHOT or BBO row; the caller closes the message with `end_message`.
 
-    book  : book_t
-    kind  : Kind.DELTA, SNAPSHOT or BBO; anything else is an error of the caller
-    side  : BID or ASK
+    book    : book_t
+    kind    : Kind.DELTA, SNAPSHOT or BBO; anything else is an error of the caller
+    side    : BID or ASK
+    returns : whether it told its level; False for what an older message would have put over newer rows
     """
     is_older = ts_venue_ns < book["ts_touch_ns"]
-    if kind == SNAPSHOT:
-        if book["in_snapshot"] == 0:
-            _begin_snapshot(book, is_older)
-        if lots <= 0:
-            return
-        if side == BID:
-            book["known_bid_ticks"] = (
-                tick if book["known_bid_ticks"] == NO_BID else min(book["known_bid_ticks"], tick)
-            )
-        else:
-            book["known_ask_ticks"] = (
-                tick if book["known_ask_ticks"] == NO_ASK else max(book["known_ask_ticks"], tick)
-            )
+    if kind == DELTA:
         if is_older and not _is_behind_touch(book, side, tick):
             book["n_older"] += 1
-            return
-        set_level(book, side, tick, lots)
-        book["ts_depth_ns"] = ts_venue_ns
-    elif kind == BBO:
-        if is_older:
-            book["n_older"] += 1
-            return
-        trim_side(book, side, tick, lots)
-    else:
-        if is_older and not _is_behind_touch(book, side, tick):
-            book["n_older"] += 1
-            return
+            return False
         set_level(book, side, tick, lots)
         book["ts_depth_ns"] = max(book["ts_depth_ns"], ts_venue_ns)
-    _note_time(book, side, tick, ts_venue_ns)
+    elif kind == SNAPSHOT:
+        if not _apply_snapshot_row(book, side, tick, lots, ts_venue_ns, is_older):
+            return False
+    else:
+        if is_older:
+            book["n_older"] += 1
+            return False
+        trim_side(book, side, tick, lots)
     if not is_older:
         book["ts_touch_ns"] = ts_venue_ns
+    return True
+
+
+@kernel
+def _apply_snapshot_row(
+    book: Record, side: int, tick: int, lots: int, ts_venue_ns: int, is_older: bool
+) -> bool:
+    if book["in_snapshot"] == 0:
+        _begin_snapshot(book, is_older)
+    if lots <= 0:
+        return False
+    if side == BID:
+        known = book["known_bid_ticks"]
+        book["known_bid_ticks"] = tick if known == NO_BID else min(known, tick)
+    else:
+        known = book["known_ask_ticks"]
+        book["known_ask_ticks"] = tick if known == NO_ASK else max(known, tick)
+    if is_older and not _is_behind_touch(book, side, tick):
+        book["n_older"] += 1
+        return False
+    set_level(book, side, tick, lots)
+    book["ts_depth_ns"] = ts_venue_ns
+    return True
 
 
 @kernel

@@ -1,6 +1,7 @@
 """Decide: targets, limits, diff, budget, orders; the one place where actions are born.
 
-What a limit or the budget holds back is tried again at the next news or timer.
+What a limit or the budget holds back is tried again at the next news or timer. Timers are news only then,
+when an answer is overdue, when the market falls silent, or when a strategy has asked for it (`wake_ns`).
 
 Runs per trader after a complete message, when something that it looks at has changed and its pacing
 lets it. What it writes is already counted as exposure when it returns. Pure.
@@ -17,7 +18,7 @@ from makerside.model.action import ActionKind, ActionReason
 from makerside.model.event import Command, Flag, Reason
 from makerside.model.market import MarketStatus
 from makerside.model.order import OrderInput
-from makerside.model.units import ASK, BID, SELL
+from makerside.model.units import ASK, BID, NEVER_NS, SELL
 
 SELL_FLAG = int(Flag.SELL)
 BUDGET = int(Reason.BUDGET)
@@ -50,6 +51,7 @@ def decide(markets: Record, account: Record, trader: Record, trader_index: int, 
     trader["n_decisions"] += 1
     refill_budget(account, now_ns)
     desk["n_quotes"] = 0
+    desk["wake_ns"] = NEVER_NS
     if reason == ActionReason.QUOTE:
         _lay_legs(markets, account, trader, desk)
         call_strategy(
@@ -57,12 +59,15 @@ def decide(markets: Record, account: Record, trader: Record, trader_index: int, 
         )
         for i in range(trader["n_legs"]):
             fit_quotes(markets[trader["legs"][i]["instrument"]], account, trader, desk, i)
+    elif reason == ActionReason.STALE:
+        desk["wake_ns"] = 0  # a market that speaks again may say what it said before
     match_quotes(trader, desk)
     before = desk["n_actions"]
     _cancel_unwanted(account, trader, trader_index, desk, reason)
     _place_wanted(markets, account, trader, trader_index, desk)
     if desk["n_actions"] > before:
         trader["ts_flush_ns"] = now_ns
+    trader["ts_wake_ns"] = desk["wake_ns"]
 
 
 @kernel
@@ -73,6 +78,8 @@ def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) ->
         market = markets[leg["instrument"]]
         position = account["positions"][leg["position"]]
         position["price_ticks"] = market["bid_ticks"]
+        # A market that falls silent is news, when the time has come.
+        desk["wake_ns"] = min(desk["wake_ns"], market["ts_local_ns"] + trader["stale_ns"] + 1)
         view = desk["legs"][i]
         view["bid_ticks"] = market["bid_ticks"]
         view["ask_ticks"] = market["ask_ticks"]
@@ -82,12 +89,13 @@ def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) ->
 
 
 @kernel
-def _may_be_unwanted(trader: Record, order: Record, now_ns: int) -> bool:
+def _may_be_unwanted(trader: Record, order: Record, desk: Record, now_ns: int) -> bool:
     """Return whether a cancel makes sense: the order stands for a quote, or nobody knows whether it rests.
 
     An order in doubt serves no quote; it is cancelled once per time-out until the doubt is resolved.
     """
     if order["state"] == UNKNOWN:
+        desk["wake_ns"] = 0
         return now_ns - order["ts_sent_ns"] >= trader["timeout_ns"]
     return is_quoting(order)
 
@@ -98,12 +106,13 @@ def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: R
     for i in range(trader["n_active"]):
         slot = trader["active"][i]
         order = trader["orders"][slot]
-        if not _may_be_unwanted(trader, order, desk["now_ns"]) or is_wanted(desk, slot):
+        if not _may_be_unwanted(trader, order, desk, desk["now_ns"]) or is_wanted(desk, slot):
             continue
         if reason == ActionReason.QUOTE and order["state"] == PENDING_NEW:
             continue
         if not may_cancel(account):
             trader["refusals"][BUDGET] += 1
+            desk["wake_ns"] = 0
             return
         spend(account)
         leg = trader["legs"][int(order["leg"])]
@@ -134,6 +143,7 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
             )
         if refusal != APPROVED:
             trader["refusals"][refusal] += 1
+            desk["wake_ns"] = 0
             continue
         spend(account)
         position = account["positions"][leg["position"]]
@@ -169,7 +179,7 @@ def _write(
     """Append one action row."""
     row = desk["actions"][desk["n_actions"]]
     desk["n_actions"] += 1
-    row["event_seq"] = desk["seq"]
+    row["event_seq"] = desk["seq"] + desk["own_seq"]
     row["ts_decided_ns"] = desk["now_ns"]
     row["size_lots"] = size_lots
     row["price_ticks"] = order["price_ticks"]

@@ -9,6 +9,12 @@ log uses 2 artanh((m-1)/(m+1)) as a series, exp a Taylor series on |r| <= ln(2)/
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba import types
+from numba.extending import intrinsic
 
 from makerside.core.kernel import kernel
 
@@ -142,3 +148,20 @@ def floor_ticks(x: float) -> int:
 def ceil_ticks(x: float) -> int:
     """Return the smallest integer not below x."""
     return math.ceil(x)
+
+
+@intrinsic
+def _lowest_bit_compiled(typing: Any, mask: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.int64), codegen
+
+
+def _lowest_bit_interpreted(mask: int) -> int:
+    return (int(mask) & -int(mask)).bit_length() - 1
+
+
+_lowest: Any = _lowest_bit_interpreted if getattr(numba.config, "DISABLE_JIT", 0) else _lowest_bit_compiled
+# The number of the lowest bit that is set in an int64 that is not 0.
+lowest_bit: Callable[[int], int] = _lowest

@@ -10,7 +10,7 @@ from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
 from makerside.core.kernel import Record, kernel
 from makerside.core.orders import find_order, note_end, on_ack, on_end, on_fill, on_venue_filled, order_advance
-from makerside.core.own import own_never, set_touch
+from makerside.core.own import note_told, own_never, set_touch
 from makerside.core.positions import book_fill, book_funding
 from makerside.model.account import TRADE_IDS_CAPACITY
 from makerside.model.event import Flag, Kind
@@ -21,6 +21,7 @@ from makerside.model.units import ASK, BID, BUY, SELL
 SELL_FLAG = int(Flag.SELL)
 UNKNOWN_SIDE = int(Flag.UNKNOWN_SIDE)
 DELTA, TRADE, GAP = int(Kind.DELTA), int(Kind.TRADE), int(Kind.GAP)
+FILL, ORDER_ACK, ORDER_REJECT = int(Kind.FILL), int(Kind.ORDER_ACK), int(Kind.ORDER_REJECT)
 _BOT_SHIFT = SLOT_BITS + COUNTER_BITS + EPOCH_BITS
 _BOT_MASK = (1 << BOT_BITS) - 1
 
@@ -43,9 +44,15 @@ def observe_market_row(market: Record, event: Record) -> None:
         if market["status"] == MarketStatus.GAP:
             market["status"] = MarketStatus.EMPTY
         side = ASK if flags & SELL_FLAG else BID
-        apply_book_row(
-            market["book"], kind, side, int(event["price_ticks"]), event["size_lots"], event["ts_venue_ns"]
-        )
+        observe_level(market, kind, side, int(event["price_ticks"]), event["size_lots"], event["ts_venue_ns"])
+
+
+@kernel
+def observe_level(market: Record, kind: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
+    """Apply a book row, and note when its level was told where the feed shows our own orders."""
+    is_told = apply_book_row(market["book"], kind, side, tick, lots, ts_venue_ns)
+    if is_told and market["has_own_in_book"] == 1:
+        note_told(market, side, tick, ts_venue_ns)
 
 
 @kernel
@@ -96,11 +103,17 @@ def end_market_message(market: Record) -> None:
 
 
 @kernel
+def bot_in(client_order_id: int) -> int:
+    """Return the bot id in a client order id."""
+    return (client_order_id >> _BOT_SHIFT) & _BOT_MASK
+
+
+@kernel
 def find_trader(traders: Record, client_order_id: int) -> int:
     """Return the index of the trader whose bot id is in a client order id, -1 for a stranger's."""
-    bot = (client_order_id >> _BOT_SHIFT) & _BOT_MASK
     if client_order_id <= 0:
         return -1
+    bot = bot_in(client_order_id)
     for k in range(len(traders)):
         if traders[k]["bot"] == bot:
             return k
@@ -133,28 +146,33 @@ def observe_report(
     markets: Record, accounts: Record, traders: Record, event: Record, detail: Record, now_ns: int
 ) -> None:
     """Apply one fact about an order of ours. event : event_t;  detail : order_detail_t."""
-    identity = detail["client_order_id"]
-    k = find_trader(traders, identity)
+    k = find_trader(traders, detail["client_order_id"])
     if k < 0:
         accounts[0]["n_strange"] += 1
         return
     trader = traders[k]
     account = accounts[trader["account"]]
-    instrument = int(event["instrument"])
-    leg = find_leg(trader, instrument)
+    observe_own(markets[int(event["instrument"])], account, trader, event, detail, now_ns)
+
+
+@kernel
+def observe_own(
+    market: Record, account: Record, trader: Record, event: Record, detail: Record, now_ns: int
+) -> None:
+    """Apply one fact about an order of a trader on its account. market : of the event's instrument."""
+    leg = find_leg(trader, int(event["instrument"]))
     if leg < 0:
         account["n_strange"] += 1
         return
     trader["is_dirty"] = 1
     position = account["positions"][trader["legs"][leg]["position"]]
-    market = markets[instrument]
-    slot = find_order(trader, identity)
+    slot = find_order(trader, detail["client_order_id"])
     kind = int(event["kind"])
-    if kind == Kind.FILL:
+    if kind == FILL:
         _observe_fill(trader, account, position, market, slot, event, detail, now_ns)
     elif slot >= 0:
         _observe_order(trader, account, position, market, slot, kind, event, detail, now_ns)
-    elif kind == Kind.ORDER_ACK or kind == Kind.ORDER_REJECT:
+    elif kind in (ORDER_ACK, ORDER_REJECT):
         account["n_strange"] += 1
 
 
@@ -224,13 +242,18 @@ def _observe_order(
 
 
 @kernel
+def observe_prices(market: Record, detail: Record) -> None:
+    """Note mark and index price. detail : account_detail_t of a PRICES row"""
+    market["mark_price_e8"] = detail["mark_price_e8"]
+    market["index_price_e8"] = detail["index_price_e8"]
+
+
+@kernel
 def observe_account(markets: Record, accounts: Record, event: Record, detail: Record) -> None:
     """Apply one fact about money or prices. event : event_t;  detail : account_detail_t."""
     kind = int(event["kind"])
     if kind == Kind.PRICES:
-        market = markets[int(event["instrument"])]
-        market["mark_price_e8"] = detail["mark_price_e8"]
-        market["index_price_e8"] = detail["index_price_e8"]
+        observe_prices(markets[int(event["instrument"])], detail)
         return
     account = accounts[detail["account"]]
     if kind == Kind.BALANCE:

@@ -10,9 +10,17 @@ in doubt: it counts as ours when its level has grown by exactly its size since i
 that ended at an untold time, while its level shows what it showed with it. Pure.
 """
 
-from makerside.core.book import book_lots, book_time_ns, next_ask, next_bid, set_level
+from makerside.core.book import book_lots, next_ask, next_bid, set_level
 from makerside.core.kernel import Record, kernel
-from makerside.model.market import NO_ASK, NO_BID, OWN_CAPACITY, SURE, MarketStatus
+from makerside.model.market import (
+    NO_ASK,
+    NO_BID,
+    OWN_CAPACITY,
+    SURE,
+    WINDOW_MASK,
+    WINDOW_TICKS,
+    MarketStatus,
+)
 from makerside.model.units import ASK, BID, NEVER_NS, NS_PER_S
 
 FADING_NS = NS_PER_S  # a feed that is further behind the answers is of little use anyway
@@ -30,6 +38,23 @@ def own_time_ns(market: Record, ts_venue_ns: int, now_ns: int) -> int:
     if market["ts_venue_ns"] == 0:
         return now_ns
     return market["ts_venue_ns"] + max(0, now_ns - market["ts_local_ns"]) + 1
+
+
+@kernel
+def note_told(market: Record, side: int, tick: int, ts_venue_ns: int) -> None:
+    """Note when a level was told, unless its price is outside the book's window."""
+    base = market["book"]["base_ticks"]
+    if base <= tick < base + WINDOW_TICKS:
+        market["told_ns"][side, tick & WINDOW_MASK] = ts_venue_ns
+
+
+@kernel
+def told_ns(market: Record, side: int, tick: int) -> int:
+    """Return the venue time at which the size at a price was told, 0 when it is outside the window."""
+    base = market["book"]["base_ticks"]
+    if base <= tick < base + WINDOW_TICKS:
+        return market["told_ns"][side, tick & WINDOW_MASK]
+    return 0
 
 
 @kernel
@@ -88,7 +113,7 @@ def _others_lots(market: Record, side: int, tick: int) -> int:
     """Return what others rest at a price, as far as we know."""
     book = market["book"]
     shown = book_lots(book, side, tick)
-    return max(0, shown - own_lots(market, side, tick, shown, book_time_ns(book, side, tick)))
+    return max(0, shown - own_lots(market, side, tick, shown, told_ns(market, side, tick)))
 
 
 @kernel
@@ -190,10 +215,13 @@ def _make_room(market: Record) -> None:
 
 
 @kernel
-def _is_shown(book: Record, own: Record) -> bool:
+def _is_shown(market: Record, own: Record) -> bool:
     """Return whether the book still shows a level that contains this order."""
     side, tick = own["side"], own["price_ticks"]
-    return book_lots(book, side, tick) > 0 and own["from_ns"] <= book_time_ns(book, side, tick) < own["to_ns"]
+    return (
+        book_lots(market["book"], side, tick) > 0
+        and own["from_ns"] <= told_ns(market, side, tick) < own["to_ns"]
+    )
 
 
 @kernel
@@ -202,7 +230,7 @@ def _forget(market: Record, horizon_ns: int) -> None:
     kept = 0
     for i in range(market["n_own"]):
         own = market["own"][i]
-        is_over = own["to_ns"] <= horizon_ns and not _is_shown(market["book"], own)
+        is_over = own["to_ns"] <= horizon_ns and not _is_shown(market, own)
         if not is_over and own["from_ns"] < own["to_ns"]:
             if kept != i:
                 market["own"][kept] = own
@@ -221,7 +249,7 @@ def _settle(market: Record) -> None:
             if kept != i:
                 market["own"][kept] = own
             kept += 1
-        elif own["others_lots"] == SURE and _is_shown(book, own):
+        elif own["others_lots"] == SURE and _is_shown(market, own):
             side, tick = own["side"], own["price_ticks"]
             set_level(book, side, tick, max(0, book_lots(book, side, tick) - own["size_lots"]))
     market["n_own"] = kept
@@ -256,7 +284,7 @@ def set_touch(market: Record) -> None:
 def _touch_without_us(market: Record, side: int, tick: int, lots: int) -> tuple[int, int]:
     book = market["book"]
     while tick != NO_BID and tick != NO_ASK:
-        others = lots - own_lots(market, side, tick, lots, book_time_ns(book, side, tick))
+        others = lots - own_lots(market, side, tick, lots, told_ns(market, side, tick))
         if others > 0:
             return tick, others
         tick = next_bid(book, tick - 1) if side == BID else next_ask(book, tick + 1)

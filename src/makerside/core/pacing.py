@@ -26,6 +26,9 @@ def refill_budget(account: Record, now_ns: int) -> None:
     elapsed_ns = now_ns - since
     account["ts_budget_ns"] = now_ns
     missing = account["budget_max_u6"] - account["budget_u6"]
+    if missing == 0:
+        account["budget_rest"] = 0
+        return
     rate = account["budget_u6_per_s"]
     if rate > 0 and elapsed_ns // NS_PER_S > missing // rate:
         account["budget_u6"] = account["budget_max_u6"]

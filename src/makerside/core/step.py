@@ -31,7 +31,7 @@ from makerside.model.order import EPOCH_BITS
 from makerside.model.trader import trader_t
 
 LAST = int(Flag.LAST)
-PRICES = int(Kind.PRICES)
+PRICES, TIMER = int(Kind.PRICES), int(Kind.TIMER)
 FIRST_PRIVATE = int(Kind.ORDER_ACK)
 LAST_ORDER_KIND = int(Kind.SEND_FAILED)
 _EPOCH_MASK = (1 << EPOCH_BITS) - 1
@@ -39,7 +39,7 @@ _EPOCH_MASK = (1 << EPOCH_BITS) - 1
 
 @kernel
 def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
-    """Apply a TIMER, EPOCH, CONNECT, DISCONNECT or COMMAND row."""
+    """Apply an EPOCH, CONNECT, DISCONNECT or COMMAND row."""
     kind = int(event["kind"])
     if kind == Kind.CONNECT:
         accounts[int(event["price_ticks"])]["is_connected"] = 1
@@ -56,8 +56,13 @@ def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
             # It wraps: by then the orders of the run that had this number are long gone.
             trader["epoch"] = event["size_lots"] & _EPOCH_MASK
             trader["counter"] = 0
-        elif kind == Kind.TIMER:
-            orders_on_time(trader, accounts[trader["account"]], event["ts_local_ns"])
+
+
+@kernel
+def observe_timer(account: Record, trader: Record, now_ns: int) -> None:
+    """Let time pass for a trader: it is news when an answer is overdue or something depends on time."""
+    if orders_on_time(trader, account, now_ns) > 0 or now_ns >= trader["ts_wake_ns"]:
+        trader["is_dirty"] = 1
 
 
 @kernel
@@ -77,16 +82,27 @@ def has_news(markets: Record, trader: Record, instrument: int) -> bool:
 
 
 @kernel
-def decide_all(markets: Record, accounts: Record, traders: Record, desk: Record, instrument: int) -> None:
-    """Decide for every trader that has news, or had some and was held back by its pacing until now."""
+def is_due(markets: Record, trader: Record, instrument: int, kind: int, now_ns: int) -> bool:
+    """Return whether a trader is to decide after a message: it has news, or had some and pacing held it back.
+
+    instrument : see `has_news`;  kind : of the message's last row
+    """
+    if trader["is_timed"] == 1:
+        return kind == TIMER
+    if has_news(markets, trader, instrument):
+        trader["is_waiting"] = 1
+        return True
+    return trader["is_waiting"] == 1 and is_flush_due(trader, now_ns)
+
+
+@kernel
+def decide_all(
+    markets: Record, accounts: Record, traders: Record, desk: Record, instrument: int, kind: int
+) -> None:
+    """Decide for every trader that is due."""
     for k in range(len(traders)):
         trader = traders[k]
-        is_due = has_news(markets, trader, instrument)
-        if is_due:
-            trader["is_waiting"] = 1
-        elif trader["is_waiting"] == 1:
-            is_due = is_flush_due(trader, desk["now_ns"])
-        if is_due:
+        if is_due(markets, trader, instrument, kind, desk["now_ns"]):
             decide(markets, accounts[trader["account"]], trader, k, desk)
     if instrument >= 0:
         markets[instrument]["is_dirty"] = 0
@@ -132,6 +148,9 @@ def step(events: Record, markets: Record, accounts: Record, traders: Record, des
             observe_report(markets, accounts, traders, event, order_details[i + 1], now_ns)
         elif extra == 1:
             observe_account(markets, accounts, event, account_details[i + 1])
+        elif kind == TIMER:
+            for k in range(len(traders)):
+                observe_timer(accounts[traders[k]["account"]], traders[k], now_ns)
         else:
             observe_clock(accounts, traders, event)
         if int(event["flags"]) & LAST:
@@ -140,7 +159,7 @@ def step(events: Record, markets: Record, accounts: Record, traders: Record, des
                 instrument = int(event["instrument"])
                 if kind != PRICES:
                     end_market_message(markets[instrument])
-            decide_all(markets, accounts, traders, desk, instrument)
+            decide_all(markets, accounts, traders, desk, instrument, kind)
         i += 1 + extra
     desk["n_consumed"] = i
     return desk["n_actions"]

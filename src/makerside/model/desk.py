@@ -31,7 +31,9 @@ leg_view_t = row_type(
 desk_t = row_type(
     [
         ("seq", "i8"),  # event rows seen since the run began, continuation rows included
+        ("own_seq", "i8"),  # of one parameter set among many: rows beside those that all see
         ("now_ns", "i8"),
+        ("wake_ns", "i8"),  # a strategy that depends on time says when to ask it again
         ("targets", "i8", (STRATEGIES_CAPACITY,)),  # addresses of the strategies of this process
         ("is_explaining", "i8"),  # 1: fill `parts`
         ("legs", leg_view_t, (LEGS_CAPACITY,)),

@@ -49,7 +49,6 @@ book_t = row_type(
         ("n_outside", "i8"),  # rows outside the window, dropped
         ("n_older", "i8"),  # rows that an older message would have put over newer ones, dropped
         ("lots", "i8", (2, WINDOW_TICKS)),
-        ("told_ns", "i8", (2, WINDOW_TICKS)),  # venue time of the row that told the level
     ]
 )
 
@@ -131,5 +130,6 @@ market_t = row_type(
         ("n_own", "i8"),
         ("own", own_t, (OWN_CAPACITY,)),
         ("book", book_t),
+        ("told_ns", "i8", (2, WINDOW_TICKS)),  # venue time of the row that told a level; live only
     ]
 )

@@ -40,7 +40,9 @@ trader_t = row_type(
         ("hysteresis_e9", "i8"),  # an order this near to a wanted quote stays; fraction of the price
         ("flush_ns", "i8"),  # least time between two decisions that send
         ("timeout_ns", "i8"),  # an unanswered action becomes UNKNOWN after this
+        ("is_timed", "i8"),  # 1: it decides on TIMER rows only
         ("ts_flush_ns", "i8"),
+        ("ts_wake_ns", "i8"),  # the first TIMER row from here on is news: something depends on time
         ("ts_deadline_ns", "i8"),  # earliest time at which an order may time out
         ("is_dirty", "i8"),  # our own facts changed since the last decision
         ("is_waiting", "i8"),  # there was news, and pacing has not let us decide yet

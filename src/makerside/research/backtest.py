@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makerside.config.tree import Config
+from makerside.core.digest import digest_text
 from makerside.engine import Engine, opening_rows
 from makerside.journal.reader import Journal, heads
 from makerside.journal.recording import Recording, merge
 from makerside.journal.writer import JournalWriter
-from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind, event_t
+from makerside.model.event import DETAIL_ROWS, FIRST_ACTION, Flag, Kind
 from makerside.model.instrument import Instrument
-from makerside.model.units import NS_PER_MS
+from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
 from makerside.runtime.run import RunRecord
-from makerside.sim.build import make_exchanges, make_simulation
+from makerside.sim.build import WorldSettings, make_walk
 
 TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
@@ -46,11 +47,14 @@ def first_mid_ticks(events: NDArray[Any], instrument: int) -> int:
 
 
 def venue_order(tape: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the indices of a tape in venue time; rows of one time keep their order."""
-    times = tape["ts_venue_ns"]
+    """Return the indices of a tape's book rows and prints in venue time; rows of one time keep their order."""
+    is_house = np.isin(tape["kind"], (Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO))
+    is_house[1:] &= tape["kind"][:-1] != Kind.PRICES  # what follows one is its continuation
+    where = np.flatnonzero(is_house)
+    times = tape["ts_venue_ns"][where]
     if (times[1:] >= times[:-1]).all():
-        return np.arange(len(tape), dtype=np.int64)
-    return np.argsort(times, kind="stable").astype(np.int64)
+        return where
+    return where[np.argsort(times, kind="stable")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,53 +85,123 @@ class Tape:
 
 
 class Simulation:
-    """One configuration on a tape, run piece by piece.
+    """One or many configurations on a tape, walked piece by piece; each has an engine of its own.
 
-    instruments : those of the tape, perhaps with other fees
+    configs, instruments : by world; the tape's instruments, perhaps with other fees. The markets that they
+                           see must be the same (`shares_market`)
+    is_lean              : no journal; see `sim.records.walk_t`
     """
 
-    def __init__(self, config: Config, tape: Tape, instruments: list[Instrument]) -> None:
-        from makerside.model.desk import ACTIONS_CAPACITY
-        from makerside.sim.loop import INBOX_ROWS, MESSAGE_ROWS_MAX, simulate
+    def __init__(
+        self, configs: list[Config], tape: Tape, instruments: list[list[Instrument]], is_lean: bool = False
+    ) -> None:
+        from makerside.sim.loop import simulate
 
-        settings = config.simulation
         self.tape = tape
-        self.engine = Engine(config, instruments, tape.reference_ticks, has_own_in_book=False)
-        self.opening = opening_rows(1, settings.cash_usd, tape.start_ns)
-        self.engine.step(self.opening)
-        self.sims = make_simulation(
-            round(settings.entry_ms * NS_PER_MS),
-            round(settings.response_ms * NS_PER_MS),
-            round(config.pacing.timer_ms * NS_PER_MS),
-            tape.start_ns,
-        )
-        self.reserve = MESSAGE_ROWS_MAX + 2 * ACTIONS_CAPACITY + INBOX_ROWS  # rows that a block needs at least
-        self._exchanges = make_exchanges(instruments, settings.queue, settings.queue_exponent)
-        self._inbox = np.zeros(INBOX_ROWS, event_t)
+        self.engines = [
+            Engine(config, ours, tape.reference_ticks, has_own_in_book=False)
+            for config, ours in zip(configs, instruments, strict=True)
+        ]
+        self.opening = opening_rows(1, configs[0].simulation.cash_usd, tape.start_ns)
+        settings = []
+        for config, ours, engine in zip(configs, instruments, self.engines, strict=True):
+            engine.step(opening_rows(1, config.simulation.cash_usd, tape.start_ns))
+            settings.append(_world_settings(config, ours))
+        self.engine = self.engines[0]
+        self.walk = make_walk(settings, tape.start_ns, is_lean)
+        self._accounts = np.concatenate([engine.accounts for engine in self.engines])
+        self._traders = np.concatenate([engine.traders for engine in self.engines])
         self._simulate = simulate
 
     @property
     def is_done(self) -> bool:
         """Whether the tape has ended."""
-        return bool(self.sims["is_done"][0])
+        return bool(self.walk.walks[0]["is_done"])
 
-    def advance(self, block: NDArray[Any]) -> int:
-        """Run until a journal block is full, or what `sims` says; returns its rows used."""
-        engine = self.engine
+    @property
+    def is_full(self) -> bool:
+        """Whether the last `advance` stopped because its block was full: it goes on when it is called again."""
+        return bool(self.walk.walks[0]["is_full"])
+
+    @property
+    def rows_done(self) -> int:
+        """Rows of the tape that the traders have seen."""
+        return int(self.walk.walks[0]["i_local"])
+
+    def advance(self, block: NDArray[Any], until_ns: int = NEVER_NS) -> int:
+        """Walk until a journal block is full, or up to and including a local time; returns its rows used.
+
+        In a lean walk each world has its own part of the block, of which `worlds["n_rows"]` are used.
+        """
+        walk, engine = self.walk, self.engine
+        walk.walks[0]["ts_stop_ns"] = until_ns
         return int(
             self._simulate(
                 self.tape.events,
                 self.tape.order,
-                self._exchanges,
-                self.sims,
+                walk.houses,
+                walk.pits,
+                walk.worlds,
+                walk.walks,
                 engine.markets,
-                engine.accounts,
-                engine.traders,
+                self._accounts,
+                self._traders,
                 engine.desks,
-                self._inbox,
                 block,
             )
         )
+
+    def own_rows(self, block: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return what the last `advance` of a lean walk wrote, by world: views of the block."""
+        size = len(block) // len(self.engines)
+        used = self.walk.worlds["n_rows"].tolist()
+        return [block[w * size : w * size + n] for w, n in enumerate(used)]
+
+    def digest(self, world: int = 0) -> str:
+        """Return the digest of all actions of a world so far; see `core.digest`."""
+        return digest_text(self.walk.worlds[world]["digest"])
+
+    def equity_e8(self, mids_x2: list[int]) -> NDArray[np.int64]:
+        """Return cash and unrealised PnL by world, rounded down to 10^-8: (p,) int64.
+
+        mids_x2 : bid + ask of each symbol when both sides were there last: the book may be empty now
+        """
+        total_x2 = 2 * self._accounts["cash_e8"]
+        for i, mid_x2 in enumerate(mids_x2):
+            position = self._accounts["positions"][:, i]
+            held, cost = position["position_lots"], position["cost_e8"]
+            total_x2 += held * mid_x2 * position["unit_value_e8"] - 2 * np.sign(held) * cost
+        equity: NDArray[np.int64] = total_x2 // 2
+        return equity
+
+    def settle(self) -> None:
+        """Bring the engines to where the walk is; before that they are where it began."""
+        n = len(self.engine.traders)
+        for w, engine in enumerate(self.engines):
+            engine.accounts[:] = self._accounts[w : w + 1]
+            engine.traders[:] = self._traders[w * n : (w + 1) * n]
+            if w > 0:
+                engine.markets[:] = self.engine.markets
+
+
+def block_rows(rows: int, n_worlds: int = 1) -> int:
+    """Return the size of a journal block that takes so many rows of each world at least."""
+    from makerside.sim.loop import MESSAGE_ROWS_MAX, OWN_ROWS_MIN
+
+    return n_worlds * (rows + OWN_ROWS_MIN) + (MESSAGE_ROWS_MAX if n_worlds == 1 else 0)
+
+
+def _world_settings(config: Config, instruments: list[Instrument]) -> WorldSettings:
+    simulation = config.simulation
+    return WorldSettings(
+        instruments=instruments,
+        queue=simulation.queue,
+        queue_exponent=simulation.queue_exponent,
+        entry_ns=round(simulation.entry_ms * NS_PER_MS),
+        response_ns=round(simulation.response_ms * NS_PER_MS),
+        timer_ns=round(config.pacing.timer_ms * NS_PER_MS),
+        is_timed=config.pacing.decide_on == "timer",
+    )
 
 
 def with_fees(instrument: Instrument, config: Config) -> Instrument:
@@ -153,19 +227,21 @@ def run_backtest(
                   or between blocks ends the run early, with all files in order
     """
     tape = Tape.of(recordings, config.simulation.feed_ms)
-    simulation = Simulation(config, tape, tape.instruments)
+    simulation = Simulation([config], tape, [tape.instruments])
     journal.append(simulation.opening)
-    size = BLOCK_ROWS + simulation.reserve
+    size = block_rows(BLOCK_ROWS)
     is_complete = True
     try:
         while not simulation.is_done:
             journal.commit(simulation.advance(journal.block(size)[:size]))
             if on_progress is not None:
-                on_progress(int(simulation.sims["i_local"][0]), len(tape.events))
+                on_progress(simulation.rows_done, len(tape.events))
+        simulation.settle()
         journal.seal(simulation.engine.state_bytes())
     except KeyboardInterrupt:  # perhaps between a block and its count: the state may be ahead of the journal
         is_complete = False
-    return BacktestResult(simulation.engine, int(simulation.sims["n_actions"][0]), is_complete)
+        simulation.settle()
+    return BacktestResult(simulation.engine, int(simulation.walk.worlds["n_actions"][0]), is_complete)
 
 
 def time_decisions(record: RunRecord, journal: Journal, messages: int = TIMED_MESSAGES) -> NDArray[np.int64]:

@@ -46,6 +46,15 @@ def actions_sha256(actions: NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(actions).tobytes()).hexdigest()
 
 
+def actions_digest(actions: NDArray[Any]) -> str:
+    """Return the digest of action rows, as a sweep tells it; see `core.digest`."""
+    from makerside.core.digest import digest_actions, digest_t, digest_text
+
+    digests = np.zeros(1, digest_t)
+    digest_actions(np.ascontiguousarray(actions), digests)
+    return digest_text(digests[0])
+
+
 def replay(folder: Path, block: int = 0) -> ReplayResult:
     """Replay a run folder; JournalError when it cannot be read or holds rows that no run writes.
 

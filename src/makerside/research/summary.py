@@ -15,7 +15,7 @@ from makerside.config.load import config_hash
 from makerside.model.event import FIRST_ACTION, Reason
 from makerside.model.units import NS_PER_S
 from makerside.research.facts import Markout, Money, RunFacts
-from makerside.research.replay import actions_sha256
+from makerside.research.replay import actions_digest, actions_sha256
 
 
 def decimal_text(value: Decimal) -> str:
@@ -71,6 +71,7 @@ def summarize(
         "orders_left": orders_left,
         "parity": parity,
         "actions_sha256": actions_sha256(actions),
+        "actions_digest": actions_digest(actions),
     }
 
 

@@ -168,7 +168,7 @@ def write_table(path: Path, trials: Sequence[Trial]) -> None:
         columns[key] = [trial.figures[key] for trial in trials]
     for key in sorted({key for trial in trials for key in trial.markouts}, key=float):
         columns[f"markout_bps_{key}s"] = [trial.markouts.get(key) for trial in trials]
-    columns["actions_sha256"] = [trial.actions_sha256 for trial in trials]
+    columns["actions_digest"] = [trial.actions_digest for trial in trials]
     columns["equity_e8"] = [trial.equity_e8 for trial in trials]
     part = path.with_name(path.name + ".part")
     pq.write_table(pa.table(columns), part, compression="zstd")

@@ -1,13 +1,15 @@
-"""One parameter set on a shared tape: the figures of a backtest, without its journal.
+"""Many parameter sets in one walk over a shared tape: the figures of a backtest of each, without its journal.
 
-The simulation is that of `run_backtest`, stopped at equal times to look at the equity; where it stops changes
-nothing, so that actions and money are those of the backtest of the same set, byte for byte (tested). Of the
-journal only our own reports and actions are kept, in memory. What all sets share, the tape and the market as
-the bot sees it, is read by any number of threads at once: the loop does not hold Python's lock.
+The walk is that of `run_backtest`, stopped at equal times to look at the equity; neither where it stops nor
+who walks along changes anything, so that actions and money are those of the backtest of the same set, byte
+for byte (tested). Of the journal only the fills are kept; a digest stands for the actions. What all sets
+share, the tape and the market as the bot sees it, is read by any number of threads at once: the walk does
+not hold Python's lock.
 """
 
 import hashlib
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +22,10 @@ from makerside.journal.reader import Journal, heads
 from makerside.model.event import Flag, event_t
 from makerside.model.run import trace_t
 from makerside.model.units import NEVER_NS, NS_PER_S
-from makerside.research.backtest import Simulation, Tape, with_fees
+from makerside.research.backtest import Simulation, Tape, block_rows, with_fees
 from makerside.research.facts import Money, fills_of, markouts_of, money_of
-from makerside.research.replay import actions_sha256
+from makerside.research.grid import ParameterSet
+from makerside.sim.records import PITS_MAX
 
 SAMPLE_ROWS = 4_000  # of the tape between two looks at the equity
 SAMPLES_MIN, SAMPLES_MAX = 64, 1_000
@@ -67,7 +70,7 @@ class Trial:
     settings: dict[str, Any]
     figures: dict[str, int | str]
     markouts: dict[str, float]
-    actions_sha256: str
+    actions_digest: str
     equity_e8: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,7 +80,7 @@ class Trial:
             "settings": self.settings,
             "figures": self.figures,
             "markouts": self.markouts,
-            "actions_sha256": self.actions_sha256,
+            "actions_digest": self.actions_digest,
             "equity_e8": self.equity_e8.tolist(),
         }
 
@@ -118,6 +121,29 @@ def _mids_at(trace: NDArray[Any], instrument: int, times_ns: NDArray[np.int64]) 
     return found
 
 
+def run_trials(
+    sets: Sequence[ParameterSet],
+    market: SharedMarket,
+    stop: threading.Event | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> list[Trial]:
+    """Run sets with as few walks over the tape as can be; trials in the order of the sets.
+
+    on_rows : called now and then with the rows that have been walked since the last call, times sets
+    errors  : `Stopped` when the event was set on the way
+    """
+    groups: dict[bytes, list[int]] = {}
+    for i, one in enumerate(sets):
+        groups.setdefault(_market_key(one.config, market.tape), []).append(i)
+    found: dict[int, Trial] = {}
+    for members in groups.values():
+        for start in range(0, len(members), PITS_MAX):
+            part = members[start : start + PITS_MAX]
+            trials = _walk([sets[i] for i in part], market, stop, on_rows)
+            found.update(zip(part, trials, strict=True))
+    return [found[i] for i in range(len(sets))]
+
+
 def run_trial(
     config: Config,
     market: SharedMarket,
@@ -126,61 +152,79 @@ def run_trial(
     stop: threading.Event | None = None,
 ) -> Trial:
     """Run one set; `Stopped` when the event was set on the way."""
-    instruments = [with_fees(instrument, config) for instrument in market.tape.instruments]
-    simulation = Simulation(config, market.tape, instruments)
-    simulation.sims["is_lean"] = 1
-    block = np.zeros(simulation.reserve + LEAN_ROWS, event_t)
-    parts: list[NDArray[Any]] = []
-    equity: list[int] = []
-    for ts_ns, mids_x2 in zip(market.sample_ns.tolist(), market.mids_x2.tolist(), strict=True):
-        _advance(simulation, block, parts, ts_ns)
-        equity.append(equity_e8(simulation.engine, mids_x2))
+    return run_trials([ParameterSet(index, settings, config)], market, stop)[0]
+
+
+def _market_key(config: Config, tape: Tape) -> bytes:
+    """Return what decides how a set sees the market: sets of one key share a walk."""
+    instruments = tuple(with_fees(instrument, config) for instrument in tape.instruments)
+    return repr((instruments, config.estimators)).encode()
+
+
+def _walk(
+    sets: Sequence[ParameterSet],
+    market: SharedMarket,
+    stop: threading.Event | None,
+    on_rows: Callable[[int], None] | None,
+) -> list[Trial]:
+    """Run sets that see the same market in one walk."""
+    tape, n = market.tape, len(sets)
+    configs = [one.config for one in sets]
+    instruments = [[with_fees(one, config) for one in tape.instruments] for config in configs]
+    simulation = Simulation(configs, tape, instruments, is_lean=True)
+    block = np.zeros(block_rows(LEAN_ROWS, n), event_t)
+    parts: list[list[NDArray[Any]]] = [[] for _ in sets]
+    equity = np.zeros((len(market.sample_ns), n), np.int64)
+    done = 0
+    samples = zip(market.sample_ns.tolist(), market.mids_x2.tolist(), strict=True)
+    for k, (ts_ns, mids_x2) in enumerate(samples):
+        is_last = k + 1 == len(equity)
+        _advance(simulation, block, parts, NEVER_NS if is_last else ts_ns)
+        equity[k] = simulation.equity_e8(mids_x2)
         if stop is not None and stop.is_set():
             raise Stopped
-    _advance(simulation, block, parts, NEVER_NS)
-    equity[-1] = equity_e8(simulation.engine, market.mids_x2[-1].tolist())
-    rows = np.concatenate(parts) if parts else np.zeros(0, event_t)
-    journal = Journal(rows, heads(rows))
-    engine = simulation.engine
-    fills = fills_of(journal, market.trace, len(instruments))
-    money = [money_of(engine, fills, i, market.trace) for i in range(len(instruments))]
-    markouts = markouts_of(engine, fills, market.trace)
-    return Trial(
-        index=index,
-        settings=settings,
-        figures=_figures(engine, fills, money),
-        markouts={f"{one.horizon_s:g}": one.gross_bps for one in markouts if one.n},
-        actions_sha256=actions_sha256(journal.actions),
-        equity_e8=np.asarray(equity, np.int64),
-    )
+        if on_rows is not None:
+            on_rows((simulation.rows_done - done) * n)
+            done = simulation.rows_done
+    simulation.settle()
+    return [_trial(one, simulation, w, parts[w], equity[:, w].copy(), market) for w, one in enumerate(sets)]
 
 
-def _advance(simulation: Simulation, block: NDArray[Any], parts: list[NDArray[Any]], until_ns: int) -> None:
-    """Run up to and including a time; keep the rows."""
-    simulation.sims["ts_stop_ns"] = until_ns
+def _advance(
+    simulation: Simulation, block: NDArray[Any], parts: list[list[NDArray[Any]]], until_ns: int
+) -> None:
+    """Walk up to and including a time; keep the fills of each world."""
     while True:
-        used = simulation.advance(block)
-        if used:
-            parts.append(block[:used].copy())
-        if used + simulation.reserve < len(block):
+        simulation.advance(block, until_ns)
+        for kept, rows in zip(parts, simulation.own_rows(block), strict=True):
+            if len(rows):
+                kept.append(rows.copy())
+        if not simulation.is_full:
             return
 
 
-def equity_e8(engine: Engine, mids_x2: list[int]) -> int:
-    """Return cash and unrealised PnL, rounded down to 10^-8.
-
-    mids_x2 : bid + ask of each symbol when both sides were there last: the book may be empty now
-    """
-    account = engine.accounts[0]
-    total_x2 = 2 * int(account["cash_e8"])
-    for i in range(len(engine.instruments)):
-        position = account["positions"][i]
-        held, cost = int(position["position_lots"]), int(position["cost_e8"])
-        if held == 0:
-            continue
-        value_x2 = held * mids_x2[i] * int(position["unit_value_e8"])
-        total_x2 += value_x2 - 2 * cost if held > 0 else value_x2 + 2 * cost
-    return total_x2 // 2
+def _trial(
+    one: ParameterSet,
+    simulation: Simulation,
+    world: int,
+    parts: list[NDArray[Any]],
+    equity: NDArray[np.int64],
+    market: SharedMarket,
+) -> Trial:
+    """Return what a world did, from its fills and its final state."""
+    engine = simulation.engines[world]
+    rows = np.concatenate(parts) if parts else np.zeros(0, event_t)
+    fills = fills_of(Journal(rows, heads(rows)), market.trace, len(engine.instruments))
+    money = [money_of(engine, fills, i, market.trace) for i in range(len(engine.instruments))]
+    markouts = markouts_of(engine, fills, market.trace)
+    return Trial(
+        index=one.index,
+        settings=one.settings,
+        figures=_figures(engine, fills, money),
+        markouts={f"{one.horizon_s:g}": one.gross_bps for one in markouts if one.n},
+        actions_digest=simulation.digest(world),
+        equity_e8=equity,
+    )
 
 
 def _figures(engine: Engine, fills: NDArray[Any], money: list[Money]) -> dict[str, int | str]:

@@ -17,7 +17,7 @@ WORK = (
     "makerside.core.book",
     "makerside.core.step",
     "makerside.core.trace",
-    "makerside.sim.exchange",
+    "makerside.sim.matching",
     "makerside.sim.door",
     "makerside.sim.loop",
     "makerside.sim.synthetic",

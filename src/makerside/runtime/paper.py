@@ -64,7 +64,7 @@ async def run_paper(config: Config, clock: Clock, out: Path, until: Callable[[Sh
                 await client.close()  # before the journal: whatever is fed is journaled
             journal.seal(shell.engine.state_bytes())
             write_timings(out, decision_ns=np.asarray(shell.decision_ns, np.int64))
-            return int(exchanges["n_active"].sum())
+            return int(exchanges["pit"]["n_active"].sum())
     finally:
         await client.close()
 

@@ -75,9 +75,9 @@ class PaperExchange:
         self._collect(index, ts_ns)
 
     def _collect(self, index: int, ts_ns: int) -> None:
-        exchange = self.exchanges[index]
+        pit = self.exchanges[index]["pit"]
         arrival_ns = ts_ns + self.response_ns
-        for report in exchange["reports"][: int(exchange["n_reports"])]:
+        for report in pit["reports"][: int(pit["n_reports"])]:
             side = int(report["side"])
             rows = _report_rows(Kind(int(report["kind"])), index, ts_ns, arrival_ns, side)
             rows[0]["size_lots"], rows[0]["price_ticks"] = report["size_lots"], report["price_ticks"]
@@ -88,7 +88,7 @@ class PaperExchange:
             detail["reference"] = report["trade_id"] if is_fill else report["reason"]
             detail["fee_e8"] = report["fee_e8"]
             self._reports.append((arrival_ns, rows))
-        exchange["n_reports"] = 0
+        pit["n_reports"] = 0
 
 
 def _report_rows(kind: Kind, index: int, ts_ns: int, arrival_ns: int, side: int) -> Rows:

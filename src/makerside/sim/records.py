@@ -1,19 +1,28 @@
-"""Records of the simulated exchange: its orders, its reports, one instrument's market, one run's clock.
+"""Records of the simulated exchange: houses, pits of clients, worlds with their travelling orders, walks.
 
-Pure; numpy and model only. Next: `queue.py`, `exchange.py`, `loop.py`.
+The house is the market of others, as recorded. A pit holds the orders of clients who meet each other in it:
+all of a local exchange, or the one of a parameter set, of which many share a house.
+
+A world is one parameter set with its travelling orders; a walk takes many worlds through the data at once.
+
+Pure; model and core only. Next: `house.py`, `pit.py`, `matching.py`, `loop.py`.
 """
 
 from enum import IntEnum
 
+from makerside.core.digest import digest_t
 from makerside.model.action import action_t
+from makerside.model.event import event_t, order_detail_t
 from makerside.model.instrument import instrument_t
 from makerside.model.layout import row_type
-from makerside.model.market import book_t
+from makerside.model.market import WINDOW_TICKS, book_t
 
 CLIENT_ORDERS_CAPACITY = 1024  # resting orders of all clients on one instrument
 CLIENTS_CAPACITY = 64
 REPORTS_CAPACITY = 4 * CLIENT_ORDERS_CAPACITY
-IN_FLIGHT_CAPACITY = 8192  # actions and reports that are travelling in a simulation
+PITS_MAX = 62  # parameter sets that share a house: one bit each of an int64
+TAKEN_CAPACITY = 64  # house levels that a client took from; the oldest comes back when there are more
+IN_FLIGHT_CAPACITY = 4096  # actions and reports that are travelling in a simulation
 UNKNOWN_AHEAD = 1e18  # queue of a level that the source does not show
 
 
@@ -63,56 +72,96 @@ report_t = row_type(
     ]
 )
 
-exchange_t = row_type(
+taken_t = row_type([("side", "i8"), ("price_ticks", "i8"), ("lots", "i8")])
+
+house_t = row_type(
+    [
+        ("instrument", "i8"),
+        ("ts_ns", "i8"),
+        ("last_trade_ticks", "i8"),
+        ("last_trade_side", "i8"),
+        ("n_trades", "i8"),  # prints so far
+        ("has_snapshot", "i8"),  # the message that is being read replaces the book
+        ("has_depth", "i8"),  # the house has sent a snapshot; without one only its touch is known
+        ("before_lots", "i8"),  # of the level that the last DELTA row told, and after it
+        ("after_lots", "i8"),
+        # Which pits are concerned by what, one bit each, so that a row costs only those whom it touches.
+        ("resting", "i8"),  # pits with any order
+        ("noted", "i8"),  # pits that have noted their levels before the present BBO row
+        ("takers", "i8"),  # pits that have taken house size which the house has not told anew
+        ("waiting", "i8"),  # pits with an order whose queue is unknown
+        ("own_bid_ticks", "i8"),  # no client buys above, none sells below: bounds, not always reached
+        ("own_ask_ticks", "i8"),
+        ("pits", "i8", (2, WINDOW_TICKS)),  # by book side and price modulo the window: who may rest there
+        ("book", book_t),
+    ]
+)
+
+pit_t = row_type(
     [
         ("rules", instrument_t),
         ("queue_model", "i8"),
         ("queue_exponent", "f8"),  # n of the power models
         ("instrument", "i8"),
+        ("bit", "i8"),  # 1 << its number at the house
         ("ts_ns", "i8"),
         ("next_priority", "i8"),
         ("next_trade_id", "i8"),
-        ("last_trade_ticks", "i8"),
-        ("last_trade_side", "i8"),
-        ("low_ticks", "i8"),  # price range of resting client orders, for a quick no
-        ("high_ticks", "i8"),
-        ("has_snapshot", "i8"),  # the message that is being read replaces the book
-        ("has_depth", "i8"),  # the house has sent a snapshot; without one only its touch is known
-        ("n_house_trades", "i8"),  # prints of the house so far
         ("n_fills", "i8"),
-        ("positions", "i8", (CLIENTS_CAPACITY,)),
-        ("n_reports", "i8"),
-        ("reports", report_t, (REPORTS_CAPACITY,)),
         ("n_active", "i8"),
-        ("active", "i8", (CLIENT_ORDERS_CAPACITY,)),
         ("n_free", "i8"),
+        ("n_reports", "i8"),
+        ("n_taken", "i8"),
+        ("positions", "i8", (CLIENTS_CAPACITY,)),
+        ("taken", taken_t, (TAKEN_CAPACITY,)),
+        ("active", "i8", (CLIENT_ORDERS_CAPACITY,)),
         ("free", "i8", (CLIENT_ORDERS_CAPACITY,)),
         ("orders", client_order_t, (CLIENT_ORDERS_CAPACITY,)),
-        ("book", book_t),
+        ("reports", report_t, (REPORTS_CAPACITY,)),
     ]
 )
 
-flight_report_t = row_type([("ts_arrival_ns", "i8"), ("instrument", "i8"), ("report", report_t)])
-flight_action_t = row_type([("ts_arrival_ns", "i8"), ("action", action_t)])
+exchange_t = row_type([("house", house_t), ("pit", pit_t)])
 
-simulation_t = row_type(
+world_t = row_type(
     [
         ("entry_ns", "i8"),  # from a decision to the exchange
         ("response_ns", "i8"),  # from the exchange back
-        ("timer_ns", "i8"),
-        ("ts_timer_ns", "i8"),  # of the next timer row
-        ("ts_stop_ns", "i8"),  # what is due later waits for another call
-        ("is_lean", "i8"),  # 1: market and timer rows are left out of the journal
-        ("is_open", "i8"),
-        ("is_done", "i8"),
-        ("i_venue", "i8"),  # next row for the exchange, in venue time
-        ("i_local", "i8"),  # next row for the traders, in local time
+        ("timer_ns", "i8"),  # between two timer rows
+        ("n_traders", "i8"),
+        ("is_timed", "i8"),  # 1: all its traders decide on timer rows only
+        ("own_seq", "i8"),  # rows of its own that it has seen
         ("n_actions", "i8"),
+        ("n_rows", "i8"),  # rows of its own that wait to be read
+        ("digest", digest_t),  # of all its actions so far
         ("action_head", "i8"),
         ("action_tail", "i8"),
         ("report_head", "i8"),
         ("report_tail", "i8"),
-        ("actions", flight_action_t, (IN_FLIGHT_CAPACITY,)),
-        ("reports", flight_report_t, (IN_FLIGHT_CAPACITY,)),
+        ("arrivals", "i8", (IN_FLIGHT_CAPACITY,)),  # of the actions under way, at the exchange
+        ("actions", action_t, (IN_FLIGHT_CAPACITY,)),
+        ("reports", event_t, (IN_FLIGHT_CAPACITY,)),  # under way back, with the local time of their arrival
+        ("details", order_detail_t, (IN_FLIGHT_CAPACITY,)),
+    ]
+)
+
+walk_t = row_type(
+    [
+        ("n_worlds", "i8"),
+        ("ts_stop_ns", "i8"),  # what is due later waits for another call
+        ("is_lean", "i8"),  # 1: no journal; of each world the reports of its fills are kept
+        ("is_timed", "i8"),  # 1: all worlds decide on timer rows only
+        ("has_late", "i8"),  # 1: some do, in a lean walk: their reports wait for the timer
+        ("is_done", "i8"),
+        ("is_full", "i8"),  # 1: the last call stopped because its journal was full
+        ("instrument", "i8"),  # of the message that has just been seen
+        ("i_venue", "i8"),  # next row for the exchange, in venue time
+        ("i_local", "i8"),  # next row for the traders, in local time
+        ("n_rows", "i8"),  # journal rows that wait to be read
+        ("news_ns", "i8"),  # the least of `report_ns`, or less
+        # By world: when something of it is due next.
+        ("action_ns", "i8", (PITS_MAX,)),  # an action arrives at the exchange
+        ("report_ns", "i8", (PITS_MAX,)),  # a report arrives
+        ("timer_ns", "i8", (PITS_MAX,)),
     ]
 )

@@ -77,9 +77,9 @@ class Reporter:
         rows  : (n,) event_t of this instrument's block, which its exchange has seen already
         sides : (n,) int64, the aggressor of each print among them
         """
-        exchange = self.exchanges[index]
+        pit = self.exchanges[index]["pit"]
         parts: dict[int, list[PrintPart]] = {}
-        for report in exchange["reports"][: int(exchange["n_reports"])]:
+        for report in pit["reports"][: int(pit["n_reports"])]:
             if report["print_number"]:
                 users = self._users(report)
                 part = PrintPart(
@@ -91,8 +91,8 @@ class Reporter:
 
     def collect(self, index: int) -> None:
         """Take the reports of one exchange in."""
-        exchange = self.exchanges[index]
-        reports = exchange["reports"][: int(exchange["n_reports"])]
+        pit = self.exchanges[index]["pit"]
+        reports = pit["reports"][: int(pit["n_reports"])]
         makers = {
             int(report["trade_id"]): self._by_client[int(report["client"])].address
             for report in reports
@@ -107,7 +107,7 @@ class Reporter:
                 self._print(index, report, self._users(report, maker if report["is_taker"] else NOBODY))
             else:
                 self._on_state(account, order, report)
-        exchange["n_reports"] = 0
+        pit["n_reports"] = 0
 
     def _users(self, report: Any, other: str = NOBODY) -> Users:
         """Return (buyer, seller) of a fill. other : who stood against it"""

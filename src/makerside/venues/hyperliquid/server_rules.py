@@ -72,7 +72,7 @@ def why_refused(
     mark, band = venue.feeds[index].mark_ticks, venue.rules.reference_band
     if mark and abs(price - mark) > band * mark:
         return Refusal(f"Order price cannot be more than {band * 100:.0f}% away from the reference price")
-    is_full = int(venue.exchanges[index]["n_active"]) >= CLIENT_ORDERS_CAPACITY
+    is_full = int(venue.exchanges[index]["pit"]["n_active"]) >= CLIENT_ORDERS_CAPACITY
     if is_full or len(account.open) >= venue.rules.open_orders_cap(account.volume_e8 // 10**8):
         return Refusal("Too many open orders", "tooManyOpenOrdersRejected")
     if not order.is_reduce_only and not has_margin(account, venue.marks, index, order.is_buy, price, lots):
