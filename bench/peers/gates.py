@@ -35,17 +35,25 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Result:
-    """A row with its rounds. ours, theirs : one value per round, in turns"""
+    """A row with its rounds, in turns. cpu_ours, cpu_theirs : processor time, where it was measured"""
 
     row: Row
     ours: Sequence[float]
     theirs: Sequence[float]
+    cpu_ours: Sequence[float] = ()
+    cpu_theirs: Sequence[float] = ()
 
     @property
     def ratio(self) -> float:
         """Median over the rounds of theirs / ours; of ours / theirs for a share."""
         pairs = zip(self.ours, self.theirs, strict=True)
         return statistics.median(a / b if self.row.is_share else b / a for a, b in pairs)
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The same of processor time: what a busy machine does not disturb. None where it says nothing."""
+        pairs = list(zip(self.cpu_ours, self.cpu_theirs, strict=True))
+        return statistics.median(b / a for a, b in pairs) if pairs else None
 
     @property
     def is_passed(self) -> bool:
@@ -66,6 +74,9 @@ class Result:
             "ours": list(self.ours),
             "theirs": list(self.theirs),
             "ratio": self.ratio,
+            "cpu_ours": list(self.cpu_ours),
+            "cpu_theirs": list(self.cpu_theirs),
+            "cpu_ratio": self.cpu_ratio,
             "gate": self.row.gate,
             "goal": self.row.goal,
             "is_passed": self.is_passed,

@@ -22,6 +22,7 @@ FIRST_ROWS = 200_000  # of row 6
 MESSAGES = 20_000  # of row 8
 SWEEP_KEYS = {"3": (20, cases.ONE_LEVEL), "4": (100, cases.ONE_LEVEL), "5": (100, cases.FIVE_LEVELS)}
 THREADS = (1, 2)
+Times = tuple[float, float]  # seconds, and processor seconds
 EXCHANGES = ("partial", "whole")  # of the peer; ours always fills partially
 
 
@@ -97,18 +98,30 @@ def single(bench: Bench, key: str, case: dict[str, Any], description: dict[str, 
     with bench.sides() as (mine, theirs):
         for turn in range(bench.repeats + 1):
             bench.say(f"row {key}, {row(key).what}: round {turn} of {bench.repeats}")
-            a = mine.ask(do="run", tape=description, cases=[case])["seconds"]
+            a = _times(mine.ask(do="run", tape=description, cases=[case]))
             b = _peer_single(theirs, case, description)
             if turn > 0:  # the first round compiles and maps
                 mine_s.append(a)
                 theirs_s.append(b)
-    return Result(row(key), mine_s, theirs_s)
+    return _result(key, mine_s, theirs_s)
 
 
-def _peer_single(theirs: Side, case: dict[str, Any], description: dict[str, Any]) -> float:
-    """Return the seconds of the peer's fastest way to run one set: array in memory, vector book."""
-    runs = (theirs.ask(do="run", tape=description, cases=[case], exchange=one, book="roi") for one in EXCHANGES)
-    return float(min(one["seconds"] for one in runs))
+def _times(answer: dict[str, Any]) -> Times:
+    return answer["seconds"], answer["cpu_s"]
+
+
+def _result(key: str, mine: list[Times], theirs: list[Times], has_cpu: bool = True) -> Result:
+    """Return a row of rounds of (seconds, processor seconds)."""
+    walls = [time for time, _ in mine], [time for time, _ in theirs]
+    cpus = ([cpu for _, cpu in mine], [cpu for _, cpu in theirs]) if has_cpu else ((), ())
+    return Result(row(key), *walls, *cpus)
+
+
+def _peer_single(theirs: Side, case: dict[str, Any], description: dict[str, Any]) -> Times:
+    """Return the times of the peer's fastest way to run one set: array in memory, vector book."""
+    ask = {"do": "run", "tape": description, "cases": [case], "book": "roi"}
+    runs = [_times(theirs.ask(**ask, exchange=one)) for one in EXCHANGES]
+    return min(time for time, _ in runs), min(cpu for _, cpu in runs)
 
 
 def many(bench: Bench, key: str, description: dict[str, Any]) -> list[Result]:
@@ -119,22 +132,24 @@ def many(bench: Bench, key: str, description: dict[str, Any]) -> list[Result]:
     """
     n, base = SWEEP_KEYS[key]
     sets = cases.sets_of(base, n)
-    mine_s: dict[int, list[float]] = {threads: [] for threads in THREADS}
-    theirs_s = []
+    mine_s: dict[int, list[Times]] = {threads: [] for threads in THREADS}
+    theirs_s: list[Times] = []
     with bench.sides() as (mine, theirs):
         mine.ask(do="run", tape=description, cases=sets, threads=2, rows=FIRST_ROWS)
         _peer_single(theirs, base, description)
         for turn in range(1, bench.repeats + 1):
             bench.say(f"rows {key}.1 and {key}.2, {n} sets of {base['levels']} level(s): round {turn}")
             if bench.is_full and key == "3":
-                loop = theirs.ask(do="run", tape=description, cases=sets, exchange="whole", book="roi")
-                theirs_s.append(loop["seconds"])
+                ask = {"do": "run", "tape": description, "cases": sets, "book": "roi"}
+                theirs_s.append(_times(theirs.ask(**ask, exchange="whole")))
             else:
-                theirs_s.append(n * _peer_single(theirs, base, description))
+                wall, cpu = _peer_single(theirs, base, description)
+                theirs_s.append((n * wall, n * cpu))
             for threads in THREADS:
                 answer = mine.ask(do="run", tape=description, cases=sets, threads=threads)
-                mine_s[threads].append(answer["seconds"])
-    return [Result(row(f"{key}.{threads}"), mine_s[threads], theirs_s) for threads in THREADS]
+                mine_s[threads].append(_times(answer))
+    # Threads save time, not processor time: there the second ratio would say nothing.
+    return [_result(f"{key}.{n}", mine_s[n], theirs_s, has_cpu=n == 1) for n in THREADS]
 
 
 def first_result(bench: Bench, short: dict[str, Any]) -> Result:

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import math
+import os
 import resource
 import sys
 import time
@@ -245,7 +246,7 @@ def run(request, case, data):
     memory = np.zeros(N_MEMORY)
     is_partial = int(request["exchange"] == "partial")
     first_ns, step_ns = tape["start_ns"] - int(data["exch_ts"][0]), case["step_ns"]
-    begun = time.perf_counter()
+    begun, begun_cpu = time.perf_counter(), time.process_time()
     hbt = make(tape, case, request, data)
     if request.get("log"):
         seen, accepted = Dict.empty(types.uint64, types.int64), Dict.empty(types.uint64, types.int64)
@@ -254,12 +255,21 @@ def run(request, case, data):
         np.save(request["log"], log[:n])
     else:
         code = run_timed(hbt, params, memory, first_ns, step_ns, is_partial)
-    seconds = time.perf_counter() - begun
+    seconds, cpu_s = time.perf_counter() - begun, time.process_time() - begun_cpu
     hbt.close()
     if code != DATA_END:
         raise SystemExit(f"hftbacktest ended with code {code}, not with the end of the data")
     counts = {"decisions": DECISIONS, "requests": REQUESTS, "withheld": WITHHELD}
-    return {"seconds": seconds, **{name: int(memory[place]) for name, place in counts.items()}}
+    figures = {name: int(memory[place]) for name, place in counts.items()}
+    return {"seconds": seconds, "cpu_s": cpu_s, **figures}
+
+
+def peak_mib():
+    """Return the most memory that this process has had; what it inherited from its parent does not count."""
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def convert(request):
@@ -287,8 +297,9 @@ def main():
                 path = request["tape"]["peer"]
                 data = np.load(path)
             answers = [run(request, case, data) for case in request["cases"]]
-            answer = {"seconds": sum(one["seconds"] for one in answers), "runs": answers}
-        answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            answer = {name: sum(one[name] for one in answers) for name in ("seconds", "cpu_s")}
+            answer["runs"] = answers
+        answer["rss_mib"] = peak_mib()
         print(json.dumps(answer), flush=True)
 
 

@@ -195,14 +195,15 @@ def show_differences(console: Console, one: dict[str, Any]) -> None:
 def gate_table(rows: list[dict[str, Any]]) -> Table:
     """Return the table of gates and goals."""
     table = Table(title="Gates and goals: medians over the rounds", title_justify="left")
-    for name in ("row", "what", "ours", "theirs", "ratio", "gate", "goal", ""):
+    for name in ("row", "what", "ours", "theirs", "ratio", "by cpu", "gate", "goal", ""):
         table.add_column(name, justify="left" if name in ("what", "") else "right")
     for one in rows:
         ours, theirs = (f"{statistics.median(one[name]):,.3f} {one['unit']}" for name in ("ours", "theirs"))
         verdict = ("pass, goal" if one["is_goal"] else "pass") if one["is_passed"] else "FAIL"
         sign = "≤" if gates.row(one["row"]).is_share else "≥"
         limits = [f"{sign} {one[name]:g}x" for name in ("gate", "goal")]
-        table.add_row(one["row"], one["what"], ours, theirs, f"{one['ratio']:.2f}x", *limits, verdict)
+        by_cpu = "" if one["cpu_ratio"] is None else f"{one['cpu_ratio']:.2f}x"
+        table.add_row(one["row"], one["what"], ours, theirs, f"{one['ratio']:.2f}x", by_cpu, *limits, verdict)
     return table
 
 

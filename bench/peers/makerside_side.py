@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -121,13 +122,14 @@ def figures(trader: Any) -> dict[str, Any]:
 
 def run(cases: list[dict[str, Any]], tape: Tape, threads: int) -> dict[str, Any]:
     """Run parameter sets, as few walks as can be, on threads; returns plain figures by set, in their order."""
-    begun = stopwatch_ns()
+    begun, begun_cpu = stopwatch_ns(), process_time()
     walks = max(min(threads, len(cases)), -(-len(cases) // PITS_MAX))
     parts = [cases[i::walks] for i in range(walks)]
     with ThreadPoolExecutor(threads) as pool:
         done = list(pool.map(lambda part: walk(part, tape), parts))
-    seconds = (stopwatch_ns() - begun) / 1e9
-    return {"seconds": seconds, "runs": [done[i % walks][i // walks] for i in range(len(cases))]}
+    seconds, cpu_s = (stopwatch_ns() - begun) / 1e9, process_time() - begun_cpu
+    runs = [done[i % walks][i // walks] for i in range(len(cases))]
+    return {"seconds": seconds, "cpu_s": cpu_s, "runs": runs}
 
 
 def run_logged(case: dict[str, Any], tape: Tape, log: Path) -> dict[str, Any]:
@@ -161,6 +163,15 @@ def order_log(rows: np.ndarray) -> np.ndarray:
     return found
 
 
+def peak_mib() -> float:
+    """Return the most memory that this process has had; what it inherited from its parent does not count."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     """Answer requests until there are no more; the tape of the last one stays in memory."""
     tape, loaded = None, None
@@ -179,7 +190,7 @@ def main() -> None:
                 answer = run_logged(request["cases"][0], tape, Path(request["log"]))
             else:
                 answer = run(request["cases"], tape, request.get("threads", 1))
-        answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer["rss_mib"] = peak_mib()
         print(json.dumps(answer), flush=True)
 
 

@@ -32,6 +32,12 @@ def test_shares(ours, theirs, is_passed, is_goal):
     assert (found.is_passed, found.is_goal) == (is_passed, is_goal)
 
 
+def test_processor_time_is_told_beside_where_it_was_measured():
+    assert Result(FASTER, [1.0], [2.0]).cpu_ratio is None
+    found = Result(FASTER, [9.0, 1.0], [2.0, 2.0], [1.0, 1.0], [4.5, 4.5])
+    assert (found.cpu_ratio, found.is_passed) == (4.5, False)
+
+
 def test_rows_without_their_rounds_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         _ = Result(FASTER, [1.0, 2.0], [3.0]).ratio
@@ -78,4 +84,4 @@ def test_tables_show_every_line(monkeypatch):
     assert [list(column.cells) for column in table.columns][-1] == ["DIFFER"]
     line = Result(FASTER, [1.0], [5.0]).as_dict() | {"row": "1"}
     cells = [next(iter(column.cells)) for column in main.gate_table([line]).columns]
-    assert cells == ["1", "time", "1.000 s", "5.000 s", "5.00x", "≥ 4x", "≥ 6x", "pass"]
+    assert cells == ["1", "time", "1.000 s", "5.000 s", "5.00x", "", "≥ 4x", "≥ 6x", "pass"]
