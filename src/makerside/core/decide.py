@@ -13,6 +13,7 @@ from makerside.core.orders import PENDING_NEW, UNKNOWN, order_advance, order_new
 from makerside.core.own import own_sent
 from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
 from makerside.core.risk import APPROVED, check_order, fit_quotes
+from makerside.core.rows import nth
 from makerside.core.signature import call_strategy
 from makerside.model.action import ActionKind, ActionReason
 from makerside.model.event import Command, Flag, Reason
@@ -31,7 +32,7 @@ def why_not(markets: Record, account: Record, trader: Record, now_ns: int) -> Ac
     if account["command"] != Command.RESUME:
         return ActionReason.HALTED
     for i in range(trader["n_legs"]):
-        market = markets[trader["legs"][i]["instrument"]]
+        market = nth(markets, trader["legs"][i]["instrument"])
         if market["status"] != MarketStatus.OK or now_ns - market["ts_local_ns"] > trader["stale_ns"]:
             return ActionReason.STALE
     return ActionReason.QUOTE
@@ -39,7 +40,10 @@ def why_not(markets: Record, account: Record, trader: Record, now_ns: int) -> Ac
 
 @kernel
 def decide(markets: Record, account: Record, trader: Record, trader_index: int, desk: Record) -> None:
-    """Take one decision for one trader; its actions are appended to `desk["actions"]`."""
+    """Take one decision for one trader; its actions are appended to `desk["actions"]`.
+
+    markets : first of the market_t records, by instrument;  trader_index : what actions say who decided
+    """
     now_ns = desk["now_ns"]
     if account["is_connected"] == 0:
         return
@@ -55,10 +59,10 @@ def decide(markets: Record, account: Record, trader: Record, trader_index: int, 
     if reason == ActionReason.QUOTE:
         _lay_legs(markets, account, trader, desk)
         call_strategy(
-            desk["targets"][trader["strategy"]], markets[trader["legs"][0]["instrument"]], trader, desk
+            desk["targets"][trader["strategy"]], nth(markets, trader["legs"][0]["instrument"]), trader, desk
         )
         for i in range(trader["n_legs"]):
-            fit_quotes(markets[trader["legs"][i]["instrument"]], account, trader, desk, i)
+            fit_quotes(nth(markets, trader["legs"][i]["instrument"]), account, trader, desk, i)
     elif reason == ActionReason.STALE:
         desk["wake_ns"] = 0  # a market that speaks again may say what it said before
     match_quotes(trader, desk)
@@ -75,7 +79,7 @@ def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) ->
     """Show the strategy each leg's touch without us, its position and its limit."""
     for i in range(trader["n_legs"]):
         leg = trader["legs"][i]
-        market = markets[leg["instrument"]]
+        market = nth(markets, leg["instrument"])
         position = account["positions"][leg["position"]]
         position["price_ticks"] = market["bid_ticks"]
         # A market that falls silent is news, when the time has come.
@@ -133,7 +137,7 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         if desk["is_taken"][q] != 0 or quote["size_lots"] <= 0:
             continue
         leg = trader["legs"][quote["leg"]]
-        market = markets[leg["instrument"]]
+        market = nth(markets, leg["instrument"])
         refusal = CAPACITY if trader["n_free"] == 0 else APPROVED
         if refusal == APPROVED and not may_place(account):
             refusal = BUDGET

@@ -7,9 +7,8 @@ After the actions of a diff have been carried out, the same targets give an empt
 """
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import mul_div_floor
+from makerside.core.numbers import mul_div_e9
 from makerside.model.order import ORDER_CAPACITY, OrderState
-from makerside.model.units import E9
 
 PENDING_NEW = int(OrderState.PENDING_NEW)
 RESTING = int(OrderState.RESTING)
@@ -24,7 +23,7 @@ def is_quoting(order: Record) -> bool:
 
 @kernel
 def _tolerance_ticks(trader: Record, price_ticks: int) -> int:
-    return mul_div_floor(price_ticks, trader["hysteresis_e9"], E9)
+    return mul_div_e9(price_ticks, trader["hysteresis_e9"])[0]
 
 
 @kernel

@@ -106,6 +106,12 @@ def kernel(what: Any, /) -> Any:
     return numba.njit(what, **_OPTIONS)
 
 
+def inlined(function: F, /) -> F:
+    """Compile a short kernel into each of its callers: for what runs on every row, where a call is dear."""
+    made: F = numba.njit(forceinline=True, **_OPTIONS)(function)
+    return made
+
+
 def record(dtype: np.dtype[Any]) -> Any:
     """Return the Numba type of a scalar record."""
     return numba.from_dtype(dtype)

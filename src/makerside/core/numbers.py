@@ -25,7 +25,8 @@ SQRT_HALF = 0.7071067811865475244
 EXP_MAX = 709.0
 EXP_MIN = -708.0
 
-_LIMB = 1 << 31
+_PRODUCT_MAX = 9.2e18  # a product of floats below it is one of integers that fits: 2^63 is 9.22e18
+_E9 = 1_000_000_000
 _MAX_I64 = (1 << 63) - 1
 _C_MAX = 1 << 62
 
@@ -109,7 +110,7 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
     assert a >= 0
     assert b >= 0
     assert 0 < c <= _C_MAX
-    if a < _LIMB and b < _LIMB:
+    if float(a) * float(b) < _PRODUCT_MAX:
         return a * b // c, a * b % c
     # a * b / c = (a // c) * b + (a % c) * b / c; the second term by long division over the bits of b.
     whole = a // c
@@ -130,6 +131,16 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
                 quotient += 1
     assert whole * b <= _MAX_I64 - quotient
     return whole * b + quotient, remainder
+
+
+@kernel
+def mul_div_e9(a: int, b: int) -> tuple[int, int]:
+    """Return quotient and remainder of a * b / 10^9; see `mul_div`. Small factors need no real division."""
+    if float(a) * float(b) < _PRODUCT_MAX:
+        product = a * b
+        quotient = product // _E9
+        return quotient, product - quotient * _E9
+    return mul_div(a, b, _E9)
 
 
 @kernel

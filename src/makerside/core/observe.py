@@ -8,7 +8,7 @@ from makerside.core.book import apply_book_row, book_clear, end_message, infer_s
 from makerside.core.estimators.fair import update_fair
 from makerside.core.estimators.intensity import on_trade, update_intensity
 from makerside.core.estimators.volatility import update_volatility
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.orders import find_order, note_end, on_ack, on_end, on_fill, on_venue_filled, order_advance
 from makerside.core.own import note_told, own_never, set_touch
 from makerside.core.positions import book_fill, book_funding
@@ -26,7 +26,7 @@ _BOT_SHIFT = SLOT_BITS + COUNTER_BITS + EPOCH_BITS
 _BOT_MASK = (1 << BOT_BITS) - 1
 
 
-@kernel
+@inlined
 def observe_market_row(market: Record, event: Record) -> None:
     """Apply one public row without a continuation: DELTA, SNAPSHOT, TRADE, BBO or GAP."""
     kind = int(event["kind"])
@@ -47,7 +47,7 @@ def observe_market_row(market: Record, event: Record) -> None:
         observe_level(market, kind, side, int(event["price_ticks"]), event["size_lots"], event["ts_venue_ns"])
 
 
-@kernel
+@inlined
 def observe_level(market: Record, kind: int, side: int, tick: int, lots: int, ts_venue_ns: int) -> None:
     """Apply a book row, and note when its level was told where the feed shows our own orders."""
     is_told = apply_book_row(market["book"], kind, side, tick, lots, ts_venue_ns)
@@ -81,7 +81,7 @@ def _observe_trade(market: Record, tick: int, flags: int) -> None:
     on_trade(market, side, tick)
 
 
-@kernel
+@inlined
 def end_market_message(market: Record) -> None:
     """Close a message of one market: touch without us, status, estimators, and whether to decide."""
     market["n_messages"] += 1

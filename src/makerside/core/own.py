@@ -11,7 +11,7 @@ that ended at an untold time, while its level shows what it showed with it. Pure
 """
 
 from makerside.core.book import book_lots, next_ask, next_bid, set_level
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.market import (
     NO_ASK,
     NO_BID,
@@ -255,7 +255,7 @@ def _settle(market: Record) -> None:
     market["n_own"] = kept
 
 
-@kernel
+@inlined
 def set_touch(market: Record) -> None:
     """Write the touch without our own orders into the market record, and its status."""
     book = market["book"]

@@ -5,7 +5,7 @@ while only the reserve is left, so that what rests can always be taken back. Pur
 """
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import mul_div
+from makerside.core.numbers import mul_div_e9
 from makerside.model.units import NS_PER_S
 
 ONE_ACTION_U6 = 1_000_000
@@ -30,16 +30,18 @@ def refill_budget(account: Record, now_ns: int) -> None:
         account["budget_rest"] = 0
         return
     rate = account["budget_u6_per_s"]
-    if rate > 0 and elapsed_ns // NS_PER_S > missing // rate:
+    if elapsed_ns > NS_PER_S and rate > 0 and elapsed_ns // NS_PER_S > missing // rate:
         account["budget_u6"] = account["budget_max_u6"]
         account["budget_rest"] = 0
         return
-    added, rest = mul_div(elapsed_ns, rate, NS_PER_S)
+    added, rest = mul_div_e9(elapsed_ns, rate)
     rest += account["budget_rest"]
-    added += rest // NS_PER_S
+    if rest >= NS_PER_S:  # both parts are below it
+        rest -= NS_PER_S
+        added += 1
     is_full = added >= missing
     account["budget_u6"] += missing if is_full else added
-    account["budget_rest"] = 0 if is_full else rest % NS_PER_S
+    account["budget_rest"] = 0 if is_full else rest
 
 
 @kernel

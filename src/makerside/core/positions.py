@@ -14,6 +14,7 @@ from makerside.core.numbers import mul_div, mul_div_floor
 from makerside.model.units import E9
 
 _NOTIONAL_LIMIT = 1 << 62
+_LIMB = 1 << 31
 
 
 @kernel
@@ -25,6 +26,8 @@ def notional_e8(price_ticks: int, size_lots: int, unit_value_e8: int) -> int:
     assert price_ticks >= 0
     assert size_lots >= 0
     per_tick = size_lots * unit_value_e8
+    if size_lots < _LIMB and unit_value_e8 < _LIMB and per_tick < _LIMB and price_ticks < _LIMB:
+        return price_ticks * per_tick  # cannot wrap, and needs no division to know it
     assert size_lots <= _NOTIONAL_LIMIT // unit_value_e8
     assert price_ticks == 0 or per_tick <= _NOTIONAL_LIMIT // price_ticks
     return price_ticks * per_tick

@@ -33,6 +33,8 @@ def price_step(rules: Record, tick: int) -> int:
 def round_price(rules: Record, tick: int, side: int) -> int:
     """Return the nearest allowed price that is not more aggressive: down for BUY, up for SELL."""
     step = price_step(rules, tick)
+    if step == 1:
+        return tick
     below = tick // step * step
     if side == BUY or below == tick:
         return below

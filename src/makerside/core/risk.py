@@ -6,12 +6,12 @@ waits for that when the room is short. Pure.
 """
 
 from makerside.core.kernel import Record, kernel
-from makerside.core.numbers import mul_div_floor
+from makerside.core.numbers import mul_div_e9
 from makerside.core.positions import notional_e8, worst_case_lots
 from makerside.core.prices import round_price
 from makerside.model.event import Reason
 from makerside.model.order import OrderState
-from makerside.model.units import BUY, E9
+from makerside.model.units import BUY
 
 APPROVED = int(Reason.NONE)
 WOULD_CROSS = int(Reason.WOULD_CROSS)
@@ -43,10 +43,12 @@ def fit_quotes(market: Record, account: Record, trader: Record, desk: Record, le
             continue
         room = buy_room if quote["side"] == BUY else sell_room
         per_lot = max(1, quote["price_ticks"] * rules["unit_value_e8"])
-        by_notional = trader["order_notional_max_e8"] // per_lot
-        lots = max(0, min(quote["size_lots"], room, by_notional))
+        lots = max(0, min(quote["size_lots"], room))
+        if lots * per_lot > trader["order_notional_max_e8"]:
+            lots = trader["order_notional_max_e8"] // per_lot
         if lots < rules["min_size_lots"] or lots * per_lot < rules["min_notional_e8"]:
             if quote["size_lots"] > 0:
+                by_notional = trader["order_notional_max_e8"] // per_lot
                 trader["refusals"][_why_small(rules, quote["size_lots"], room, by_notional)] += 1
             lots = 0
         quote["size_lots"] = lots
@@ -125,7 +127,7 @@ def _is_in_band(market: Record, trader: Record, price_ticks: int) -> bool:
     """Return whether a price is near enough to the mid; in doubled ticks, so that half ticks are exact."""
     mid_x2 = market["bid_ticks"] + market["ask_ticks"]
     distance_x2 = abs(2 * price_ticks - mid_x2)
-    return distance_x2 <= mul_div_floor(mid_x2, trader["price_band_e9"], E9)
+    return distance_x2 <= mul_div_e9(mid_x2, trader["price_band_e9"])[0]
 
 
 @kernel

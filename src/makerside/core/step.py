@@ -14,6 +14,7 @@ from makerside.core.kernel import Record, kernel, records
 from makerside.core.observe import end_market_message, observe_account, observe_market_row, observe_report
 from makerside.core.orders import orders_on_time
 from makerside.core.pacing import is_flush_due
+from makerside.core.rows import nth
 from makerside.model.account import account_t
 from makerside.model.desk import ACTIONS_CAPACITY, ACTIONS_PER_DECISION, desk_t
 from makerside.model.event import (
@@ -69,11 +70,12 @@ def observe_timer(account: Record, trader: Record, now_ns: int) -> None:
 def has_news(markets: Record, trader: Record, instrument: int) -> bool:
     """Return whether a trader has something new to look at: a fact of its own, or its market's message.
 
+    markets    : first of the market_t records
     instrument : of the message that has just ended, -1 when it was no market's
     """
     if trader["is_dirty"] == 1:
         return True
-    if instrument < 0 or markets[instrument]["is_dirty"] == 0:
+    if instrument < 0 or nth(markets, instrument)["is_dirty"] == 0:
         return False
     for i in range(trader["n_legs"]):
         if trader["legs"][i]["instrument"] == instrument:
@@ -100,10 +102,11 @@ def decide_all(
     markets: Record, accounts: Record, traders: Record, desk: Record, instrument: int, kind: int
 ) -> None:
     """Decide for every trader that is due."""
+    first = markets[0]
     for k in range(len(traders)):
         trader = traders[k]
-        if is_due(markets, trader, instrument, kind, desk["now_ns"]):
-            decide(markets, accounts[trader["account"]], trader, k, desk)
+        if is_due(first, trader, instrument, kind, desk["now_ns"]):
+            decide(first, accounts[trader["account"]], trader, k, desk)
     if instrument >= 0:
         markets[instrument]["is_dirty"] = 0
 

@@ -24,6 +24,7 @@ from makerside.model.units import NEVER_NS, NS_PER_MS
 from makerside.net.clock import stopwatch_ns
 from makerside.runtime.run import RunRecord
 from makerside.sim.build import WorldSettings, make_walk
+from makerside.sim.records import row_t
 
 TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
@@ -138,7 +139,7 @@ class Simulation:
         return int(
             self._simulate(
                 self.tape.events,
-                self.tape.order,
+                self.tape.order.view(row_t),
                 walk.houses,
                 walk.pits,
                 walk.worlds,

@@ -6,9 +6,9 @@ pits rest at which price, one bit each, and tells after every row whom it concer
 """
 
 from makerside.core.book import apply_book_row, book_lots, end_message
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.event import Flag, Kind
-from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK
+from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK, WINDOW_TICKS
 from makerside.model.units import ASK, BID, BUY, SELL
 
 SELL_FLAG = int(Flag.SELL)
@@ -29,9 +29,10 @@ def house_init(house: Record) -> None:
     book["known_ask_ticks"] = NO_ASK
     house["own_bid_ticks"] = NO_BID
     house["own_ask_ticks"] = NO_ASK
+    house["epoch"] = 1
 
 
-@kernel
+@inlined
 def house_before(house: Record, event: Record) -> int:
     """Return the pits that must note the sizes at their prices before a row is applied, one bit each."""
     kind = int(event["kind"])
@@ -60,7 +61,7 @@ def _concerned(house: Record, event: Record, kind: int) -> int:
     return mask
 
 
-@kernel
+@inlined
 def house_row(house: Record, event: Record) -> int:
     """Apply one row of the house; returns the pits that it concerns, one bit each."""
     kind = int(event["kind"])
@@ -70,16 +71,7 @@ def house_row(house: Record, event: Record) -> int:
     ts_ns = event["ts_venue_ns"]
     house["ts_ns"] = max(house["ts_ns"], ts_ns)
     if kind == DELTA:
-        side = ASK if flags & SELL_FLAG else BID
-        book = house["book"]
-        mask = house["pits"][side, tick & WINDOW_MASK] | house["takers"]
-        if mask == 0:
-            apply_book_row(book, DELTA, side, tick, lots, ts_ns)
-            return 0
-        house["before_lots"] = book_lots(book, side, tick)
-        is_told = apply_book_row(book, DELTA, side, tick, lots, ts_ns)
-        house["after_lots"] = book_lots(book, side, tick)
-        return mask if is_told else 0
+        return _delta(house, ASK if flags & SELL_FLAG else BID, tick, lots, ts_ns)
     if kind == TRADE:
         side = _aggressor(house, tick, flags)
         house["last_trade_ticks"] = tick
@@ -90,9 +82,36 @@ def house_row(house: Record, event: Record) -> int:
         apply_book_row(house["book"], kind, ASK if flags & SELL_FLAG else BID, tick, lots, ts_ns)
         if kind == BBO:
             return house["noted"] | house["takers"]
+        if house["has_snapshot"] == 0:
+            house["epoch"] += 1
         house["has_snapshot"] = 1
         house["has_depth"] = 1
     return 0
+
+
+@inlined
+def _delta(house: Record, side: int, tick: int, lots: int, ts_ns: int) -> int:
+    """Apply a DELTA row; returns the pits that it concerns."""
+    book = house["book"]
+    slot = tick & WINDOW_MASK
+    mask = house["pits"][side, slot] | house["takers"]
+    if mask != 0:
+        house["before_lots"] = book_lots(book, side, tick)
+    is_told = apply_book_row(book, DELTA, side, tick, lots, ts_ns)
+    if book["base_ticks"] != house["epoch_base_ticks"]:
+        house["epoch_base_ticks"] = book["base_ticks"]
+        house["epoch"] += 1
+    if not is_told or not _is_inside(book, tick):
+        return 0
+    house["told"][side, slot] = house["epoch"]
+    if mask != 0:
+        house["after_lots"] = book_lots(book, side, tick)
+    return mask
+
+
+@inlined
+def _is_inside(book: Record, tick: int) -> bool:
+    return book["base_ticks"] <= tick < book["base_ticks"] + WINDOW_TICKS
 
 
 @kernel
@@ -135,14 +154,18 @@ def pits_at(house: Record, side: int, tick: int) -> int:
     return mask
 
 
-@kernel
+@inlined
 def house_end(house: Record) -> int:
     """Close a message of the house; returns the pits that have to look at it, one bit each."""
     book = house["book"]
     end_message(book)
-    mask = house["takers"] | house["waiting"]
+    mask = house["takers"]
     if house["has_snapshot"] == 1:
         mask |= house["resting"]
+    elif book["bid_ticks"] != house["end_bid_ticks"] or book["ask_ticks"] != house["end_ask_ticks"]:
+        mask |= house["waiting"]
+    house["end_bid_ticks"] = book["bid_ticks"]
+    house["end_ask_ticks"] = book["ask_ticks"]
     if book["ask_ticks"] <= house["own_bid_ticks"]:
         mask |= pits_at(house, BUY, book["ask_ticks"])
     if book["bid_ticks"] >= house["own_ask_ticks"]:
@@ -158,11 +181,14 @@ def house_closed(house: Record) -> None:
 
 @kernel
 def is_known(house: Record, side: int, tick: int) -> bool:
-    """Return whether the source tells the size at a price: at the touch, or in the window of its snapshots.
+    """Return whether the source tells the size at a price: at the touch, in its snapshot, or by a row since.
 
     A source that sends no snapshots, best prices only, says nothing of what lies behind the touch.
     """
     book = house["book"]
+    book_side = BID if side == BUY else ASK
+    if house["told"][book_side, tick & WINDOW_MASK] == house["epoch"] and _is_inside(book, tick):
+        return True
     has_depth = house["has_depth"] == 1
     if side == BUY:
         is_touch = book["bid_ticks"] != NO_BID and tick >= book["bid_ticks"]

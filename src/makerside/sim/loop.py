@@ -25,18 +25,19 @@ from makerside.core.observe import (
     observe_own,
     observe_prices,
 )
+from makerside.core.rows import copy_record, nth
 from makerside.core.step import is_due, observe_timer
 from makerside.model.account import account_t
-from makerside.model.action import ActionKind, action_detail_t
+from makerside.model.action import ActionKind
 from makerside.model.desk import ACTIONS_CAPACITY, desk_t
-from makerside.model.event import Flag, Kind, account_detail_t, event_t, order_detail_t
+from makerside.model.event import Flag, Kind, account_detail_t, event_t
 from makerside.model.market import market_t
 from makerside.model.trader import trader_t
 from makerside.model.units import NEVER_NS, SELL
 from makerside.sim.house import house_before, house_closed, house_end, house_row
 from makerside.sim.matching import cancel_order, place_order
 from makerside.sim.pit import note_levels, pit_end, pit_row, report_too_late
-from makerside.sim.records import IN_FLIGHT_CAPACITY, house_t, pit_t, walk_t, world_t
+from makerside.sim.records import IN_FLIGHT_CAPACITY, house_t, pit_t, row_t, walk_t, world_t
 
 LAST = int(Flag.LAST)
 SELL_FLAG, TAKER = int(Flag.SELL), int(Flag.TAKER)
@@ -59,28 +60,36 @@ def _earliest(times: Record, n: int) -> int:
 
 
 @kernel
-def _feed(
-    house: Record, pits: Record, worlds: Record, walk: Record, event: Record, m: int, n_markets: int
-) -> None:
-    """Let one row of the house happen, to the pits that it concerns; their reports leave."""
-    mask = house_before(house, event)
+def _note(house: Record, pits: Record, mask: int, m: int, n_markets: int) -> None:
+    """Let the pits of a mask note the sizes at their prices."""
     while mask != 0:
-        note_levels(house, pits[lowest_bit(mask) * n_markets + m])
+        note_levels(house, nth(pits, lowest_bit(mask) * n_markets + m))
         mask &= mask - 1
-    mask = house_row(house, event)
+
+
+@kernel
+def _tell(
+    house: Record,
+    pits: Record,
+    worlds: Record,
+    walk: Record,
+    event: Record,
+    mask: int,
+    m: int,
+    n_markets: int,
+    is_end: bool,
+) -> None:
+    """Let the pits of a mask feel a row of the house, or the end of its message; their reports leave."""
     while mask != 0:
         w = lowest_bit(mask)
-        pit_row(house, pits[w * n_markets + m], event)
-        _send_reports(pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
+        pit = nth(pits, w * n_markets + m)
+        if is_end:
+            pit_end(house, pit)
+        else:
+            pit_row(house, pit, event)
+        if pit["n_reports"] > 0:
+            _send_reports(pit, nth(worlds, w), walk, w, event["ts_venue_ns"])
         mask &= mask - 1
-    if int(event["flags"]) & LAST:
-        mask = house_end(house)
-        while mask != 0:
-            w = lowest_bit(mask)
-            pit_end(house, pits[w * n_markets + m])
-            _send_reports(pits[w * n_markets + m], worlds[w], walk, w, event["ts_venue_ns"])
-            mask &= mask - 1
-        house_closed(house)
 
 
 @kernel
@@ -135,8 +144,8 @@ def _execute(houses: Record, pits: Record, world: Record, walk: Record, w: int, 
         world["action_head"] = 0
         world["action_tail"] = 0
     m = int(action["instrument"])
-    house = houses[m]
-    pit = pits[w * n_markets + m]
+    house = nth(houses, m)
+    pit = nth(pits, w * n_markets + m)
     flags = int(action["flags"])
     side = -1 if flags & SELL_FLAG else 1
     tick = int(action["price_ticks"])
@@ -165,27 +174,38 @@ def _advance_exchange(
 
     due_ns   : time of the earliest decision that may come;  entry_ns : least time from there to the exchange
     """
-    n = len(venue_order)
-    n_worlds = len(worlds)
-    n_markets = len(houses)
+    n = walk["n_house_rows"]
+    n_worlds = walk["n_worlds"]
+    n_markets = walk["n_markets"]
     until_ns = due_ns + entry_ns
     action_ns = _earliest(walk["action_ns"], n_worlds)
     i = walk["i_venue"]
     while True:
         while i < n:
-            event = tape[venue_order[i]]
+            event = nth(tape, nth(venue_order, i)["row"])
             row_ns = event["ts_venue_ns"]
             if row_ns > until_ns or row_ns > action_ns:
                 break
             m = int(event["instrument"])
-            _feed(houses[m], pits, worlds, walk, event, m, n_markets)
+            house = nth(houses, m)
+            mask = house_before(house, event)
+            if mask != 0:
+                _note(house, pits, mask, m, n_markets)
+            mask = house_row(house, event)
+            if mask != 0:
+                _tell(house, pits, worlds, walk, event, mask, m, n_markets, False)
+            if int(event["flags"]) & LAST:
+                mask = house_end(house)
+                if mask != 0:
+                    _tell(house, pits, worlds, walk, event, mask, m, n_markets, True)
+                house_closed(house)
             i += 1
             until_ns = min(until_ns, walk["news_ns"] + entry_ns)
         if action_ns > until_ns:
             break
         for w in range(n_worlds):
             while walk["action_ns"][w] <= action_ns:
-                _execute(houses, pits, worlds[w], walk, w, n_markets)
+                _execute(houses, pits, nth(worlds, w), walk, w, n_markets)
         action_ns = _earliest(walk["action_ns"], n_worlds)
         until_ns = min(until_ns, walk["news_ns"] + entry_ns)
     walk["i_venue"] = i
@@ -196,44 +216,13 @@ def _advance_exchange(
 
 
 @kernel
-def _observe_message(
-    tape: Record, details: Record, markets: Record, desk: Record, walk: Record, start: int
-) -> int:
-    """Let the market message that starts at a row be seen; returns the index behind it.
-
-    details : the tape as account_detail_t. The message's instrument is left in `walk`, -1 when it was cut
-    """
-    stop = min(len(tape), start + MESSAGE_ROWS_MAX)
-    i = start
-    walk["instrument"] = -1
-    while i < stop:
-        event = tape[i]
-        market = markets[int(event["instrument"])]
-        is_last = int(event["flags"]) & LAST != 0
-        if int(event["kind"]) == PRICES:
-            observe_prices(market, details[i + 1])
-            i += 2
-        else:
-            observe_market_row(market, event)
-            i += 1
-            if is_last:
-                end_market_message(market)
-        if is_last:
-            walk["instrument"] = int(event["instrument"])
-            break
-    desk["now_ns"] = tape[start]["ts_local_ns"]
-    desk["seq"] += i - start
-    return i
-
-
-@kernel
-def _next_decision(tape: Record, worlds: Record, walk: Record) -> int:
+def _next_decision(tape: Record, walk: Record) -> int:
     """Return the time of the earliest decision that may come, as far as it is known."""
-    n_worlds = len(worlds)
+    n_worlds = walk["n_worlds"]
     walk["news_ns"] = _earliest(walk["report_ns"], n_worlds)
     due_ns = min(walk["news_ns"], _earliest(walk["timer_ns"], n_worlds))
-    if walk["is_timed"] == 0 and walk["i_local"] < len(tape):
-        due_ns = min(due_ns, tape[walk["i_local"]]["ts_local_ns"])
+    if walk["is_timed"] == 0 and walk["i_local"] < walk["n_tape_rows"]:
+        due_ns = min(due_ns, nth(tape, walk["i_local"])["ts_local_ns"])
     return due_ns
 
 
@@ -253,7 +242,7 @@ def _decide(
     """Let the traders of a world decide that are due, and put their actions on their way."""
     n_traders = world["n_traders"]
     for k in range(n_traders):
-        trader = traders[w * n_traders + k]
+        trader = nth(traders, w * n_traders + k)
         if is_due(markets, trader, instrument, kind, desk["now_ns"]):
             desk["own_seq"] = world["own_seq"]
             desk["n_actions"] = 0
@@ -277,29 +266,9 @@ def _send_actions(world: Record, walk: Record, w: int, desk: Record, journal: Re
         world["arrivals"][at] = arrival_ns
         mix_action(world["digest"], action)
         if walk["is_lean"] == 0:
-            details = journal.view(action_detail_t)
-            _write_action(journal[walk["n_rows"]], details[walk["n_rows"] + 1], action)
+            copy_record(nth(journal, walk["n_rows"]), action)
             walk["n_rows"] += 2
     world["n_actions"] += desk["n_actions"]
-
-
-@kernel
-def _write_action(row: Record, detail: Record, action: Record) -> None:
-    """Write an action as two rows of the journal."""
-    row["ts_venue_ns"] = action["event_seq"]
-    row["ts_local_ns"] = action["ts_decided_ns"]
-    row["size_lots"] = action["size_lots"]
-    row["price_ticks"] = action["price_ticks"]
-    row["instrument"] = action["instrument"]
-    row["kind"] = action["kind"]
-    row["flags"] = action["flags"]
-    detail["client_order_id"] = action["client_order_id"]
-    detail["venue_order_id"] = action["venue_order_id"]
-    detail["account"] = action["account"]
-    detail["trader"] = action["trader"]
-    detail["level"] = action["level"]
-    detail["reason"] = action["reason"]
-    detail["spare"] = action["spare"]
 
 
 @kernel
@@ -311,9 +280,11 @@ def _observe_report(
     n_traders = world["n_traders"]
     bot = bot_in(detail["client_order_id"])
     for k in range(n_traders):
-        trader = traders[w * n_traders + k]
+        trader = nth(traders, w * n_traders + k)
         if trader["bot"] == bot:
-            observe_own(markets[int(event["instrument"])], account, trader, event, detail, event["ts_local_ns"])
+            observe_own(
+                nth(markets, int(event["instrument"])), account, trader, event, detail, event["ts_local_ns"]
+            )
             return
     account["n_strange"] += 1
 
@@ -325,13 +296,13 @@ def _keep(walk: Record, world: Record, w: int, journal: Record, event: Record, d
         at = walk["n_rows"]
         walk["n_rows"] += 2
     elif int(event["kind"]) == FILL:
-        at = w * (len(journal) // walk["n_worlds"]) + world["n_rows"]
+        at = w * walk["n_world_rows"] + world["n_rows"]
         world["n_rows"] += 2
         walk["n_rows"] = max(walk["n_rows"], world["n_rows"])
     else:
         return
-    journal[at] = event
-    journal.view(order_detail_t)[at + 1] = detail
+    copy_record(nth(journal, at), event)
+    copy_record(nth(journal, at + 1), detail)
 
 
 @kernel
@@ -378,12 +349,12 @@ def _catch_up(
     journal: Record,
 ) -> None:
     """Let worlds that decide on timers only see what has arrived up to a time."""
-    for w in range(len(worlds)):
-        world = worlds[w]
+    for w in range(walk["n_worlds"]):
+        world = nth(worlds, w)
         while world["report_head"] < world["report_tail"]:
             if world["reports"][world["report_head"] % IN_FLIGHT_CAPACITY]["ts_local_ns"] > until_ns:
                 break
-            _deliver(markets, accounts[w], traders, desk, world, walk, w, journal)
+            _deliver(markets, nth(accounts, w), traders, desk, world, walk, w, journal)
 
 
 @kernel
@@ -400,19 +371,19 @@ def _on_timers(
     """Let the timers of a time happen."""
     if walk["has_late"] == 1:
         _catch_up(markets, accounts, traders, desk, worlds, walk, now_ns, journal)
-    for w in range(len(worlds)):
+    for w in range(walk["n_worlds"]):
         if walk["timer_ns"][w] > now_ns:
             continue
-        world = worlds[w]
+        world = nth(worlds, w)
         walk["timer_ns"][w] += world["timer_ns"]
         world["own_seq"] += 1
         desk["now_ns"] = now_ns
         if walk["is_lean"] == 0:
-            _write_timer(journal[walk["n_rows"]], now_ns)
+            _write_timer(nth(journal, walk["n_rows"]), now_ns)
             walk["n_rows"] += 1
         for k in range(world["n_traders"]):
-            observe_timer(accounts[w], traders[w * world["n_traders"] + k], now_ns)
-        _decide(markets, accounts[w], traders, desk, world, walk, w, -1, TIMER, journal)
+            observe_timer(nth(accounts, w), nth(traders, w * world["n_traders"] + k), now_ns)
+        _decide(markets, nth(accounts, w), traders, desk, world, walk, w, -1, TIMER, journal)
 
 
 @kernel
@@ -429,6 +400,7 @@ def _write_timer(row: Record, now_ns: int) -> None:
 @kernel
 def _walk_messages(
     tape: Record,
+    tape_details: Record,
     markets: Record,
     accounts: Record,
     traders: Record,
@@ -440,29 +412,73 @@ def _walk_messages(
     room: int,
 ) -> None:
     """Let the market messages up to a time be seen, and everybody decide who looks at them."""
-    tape_details = tape.view(account_detail_t)
-    n = len(tape)
+    n = walk["n_tape_rows"]
     i = walk["i_local"]
-    while i < n and tape[i]["ts_local_ns"] <= until_ns and walk["n_rows"] < room:
-        start = i
-        i = _observe_message(tape, tape_details, markets, desk, walk, start)
-        if walk["is_lean"] == 0:
-            for j in range(start, i):
-                journal[walk["n_rows"]] = tape[j]
-                walk["n_rows"] += 1
-        instrument = walk["instrument"]
-        if instrument < 0:
+    is_lean = walk["is_lean"] == 1
+    is_timed = walk["is_timed"] == 1
+    start = i
+    now_ns = desk["now_ns"]
+    is_begun = False  # the message: it is seen whole, whatever time its later rows carry
+    while i < n:
+        event = nth(tape, i)
+        if not is_begun:
+            if event["ts_local_ns"] > until_ns or walk["n_rows"] >= room:
+                break
+            is_begun = True
+            now_ns = event["ts_local_ns"]
+            first = i
+        market = nth(markets, int(event["instrument"]))
+        is_last = int(event["flags"]) & LAST != 0
+        if int(event["kind"]) == PRICES:
+            observe_prices(market, nth(tape_details, i + 1))
+            i += 2
+        else:
+            observe_market_row(market, event)
+            i += 1
+            if is_last:
+                end_market_message(market)
+        if not is_last and i - first < MESSAGE_ROWS_MAX:
             continue
-        if walk["is_timed"] == 0:
-            for w in range(len(worlds)):
-                _decide(markets, accounts[w], traders, desk, worlds[w], walk, w, instrument, DELTA, journal)
-        markets[instrument]["is_dirty"] = 0
+        is_begun = False
+        if not is_lean:
+            _keep_rows(tape, journal, walk, first, i)
+        if is_last:
+            if not is_timed:
+                desk["seq"] += i - start
+                start = i
+                desk["now_ns"] = now_ns
+                instrument = int(event["instrument"])
+                for w in range(walk["n_worlds"]):
+                    _decide(
+                        markets,
+                        nth(accounts, w),
+                        traders,
+                        desk,
+                        nth(worlds, w),
+                        walk,
+                        w,
+                        instrument,
+                        DELTA,
+                        journal,
+                    )
+            market["is_dirty"] = 0
+    desk["seq"] += i - start
+    desk["now_ns"] = now_ns
     walk["i_local"] = i
+
+
+@kernel
+def _keep_rows(tape: Record, journal: Record, walk: Record, start: int, stop: int) -> None:
+    """Write market rows into the journal."""
+    for i in range(start, stop):
+        copy_record(nth(journal, walk["n_rows"]), nth(tape, i))
+        walk["n_rows"] += 1
 
 
 @kernel
 def _advance_traders(
     tape: Record,
+    tape_details: Record,
     worlds: Record,
     walk: Record,
     markets: Record,
@@ -477,18 +493,29 @@ def _advance_traders(
 
     known_ns : all reports up to here are on their way;  room : journal rows that may be used
     """
-    n_worlds = len(worlds)
+    n_worlds = walk["n_worlds"]
+    n = walk["n_tape_rows"]
     until_ns = min(known_ns, walk["ts_stop_ns"])
     while walk["n_rows"] < room:
         report_ns = _earliest(walk["report_ns"], n_worlds)
         timer_ns = _earliest(walk["timer_ns"], n_worlds)
         before_ns = min(report_ns, timer_ns) - 1
         _walk_messages(
-            tape, markets, accounts, traders, desk, worlds, walk, min(before_ns, until_ns), journal, room
+            tape,
+            tape_details,
+            markets,
+            accounts,
+            traders,
+            desk,
+            worlds,
+            walk,
+            min(before_ns, until_ns),
+            journal,
+            room,
         )
-        if walk["i_local"] >= len(tape):
+        if walk["i_local"] >= n:
             if walk["has_late"] == 1:
-                end_ns = tape[len(tape) - 1]["ts_local_ns"]
+                end_ns = nth(tape, n - 1)["ts_local_ns"]
                 _catch_up(markets, accounts, traders, desk, worlds, walk, end_ns, journal)
             walk["is_done"] = 1
             return False
@@ -503,7 +530,7 @@ def _advance_traders(
         if report_ns <= timer_ns:
             for w in range(n_worlds):
                 if walk["report_ns"][w] <= report_ns:
-                    _deliver(markets, accounts[w], traders, desk, worlds[w], walk, w, journal)
+                    _deliver(markets, nth(accounts, w), traders, desk, nth(worlds, w), walk, w, journal)
         else:
             _on_timers(markets, accounts, traders, desk, worlds, walk, timer_ns, journal)
     walk["is_full"] = 1
@@ -513,7 +540,7 @@ def _advance_traders(
 @kernel(
     types.int64(
         records(event_t),
-        types.Array(types.int64, 1, "C"),
+        records(row_t),
         records(house_t),
         records(pit_t),
         records(world_t),
@@ -540,7 +567,7 @@ def simulate(
 ) -> int:
     """Walk until the journal is full, or `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
-    tape        : (n,) event_t by local time;  venue_order : (k,) int64, its rows of the house by venue time
+    tape        : (n,) event_t by local time;  venue_order : (k,) row_t, its rows of the house by venue time
     houses      : (m,) house_t, markets : (m,) market_t, by instrument
     worlds      : (p,) world_t, accounts : (p,) account_t, pits : (p * m,) pit_t, traders : (p * t,) trader_t
     walks       : (1,) walk_t, carries the walk between calls; `is_done` 1 at the end. Where a call stops
@@ -549,27 +576,41 @@ def simulate(
                   walk each world has r / p rows for its fills, above OWN_ROWS_MIN: `n_rows` of it are used
     """
     walk = walks[0]
-    desk = desks[0]
     n_worlds = len(worlds)
+    assert n_worlds == walk["n_worlds"]
+    walk["n_markets"] = len(houses)
+    walk["n_tape_rows"] = len(tape)
+    walk["n_house_rows"] = len(venue_order)
+    walk["n_world_rows"] = len(journal) // n_worlds
     walk["n_rows"] = 0
     walk["is_full"] = 0
-    for w in range(n_worlds):
-        worlds[w]["n_rows"] = 0
     entry_ns = worlds[0]["entry_ns"]
     response_ns = worlds[0]["response_ns"]
-    for w in range(1, n_worlds):
+    for w in range(n_worlds):
+        worlds[w]["n_rows"] = 0
         entry_ns = min(entry_ns, worlds[w]["entry_ns"])
         response_ns = min(response_ns, worlds[w]["response_ns"])
-    room = len(journal) // n_worlds - OWN_ROWS_MIN
+    room = walk["n_world_rows"] - OWN_ROWS_MIN
     if walk["is_lean"] == 0:
         room -= MESSAGE_ROWS_MAX
-    is_open = True
-    while is_open:
-        due_ns = _next_decision(tape, worlds, walk)
-        known_ns = (
-            _advance_exchange(tape, venue_order, houses, pits, worlds, walk, due_ns, entry_ns) + response_ns
+    while len(tape) > 0:
+        due_ns = _next_decision(tape[0], walk)
+        known_ns = response_ns + _advance_exchange(
+            tape[0], venue_order[0], houses[0], pits[0], worlds[0], walk, due_ns, entry_ns
         )
         is_open = _advance_traders(
-            tape, worlds, walk, markets, accounts, traders, desk, journal, known_ns, room
+            tape[0],
+            tape.view(account_detail_t)[0],
+            worlds[0],
+            walk,
+            markets[0],
+            accounts[0],
+            traders[0],
+            desks[0],
+            journal[0],
+            known_ns,
+            room,
         )
+        if not is_open:
+            break
     return walk["n_rows"]

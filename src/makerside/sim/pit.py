@@ -71,12 +71,15 @@ def pit_row(house: Record, pit: Record, event: Record) -> None:
 @kernel
 def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, after: int) -> None:
     """Move the orders at a price whose house size has changed."""
-    if before == after:
+    is_waiting = house["waiting"] & pit["bit"] != 0
+    if before == after and not is_waiting:
         return
     order_side = BUY if side == BID else SELL
     for i in range(pit["n_active"]):
         order = pit["orders"][pit["active"][i]]
-        if order["price_ticks"] == tick and order["side"] == order_side and is_known(house, order_side, tick):
+        if order["price_ticks"] != tick or order["side"] != order_side:
+            continue
+        if before != after or order["ahead_lots"] >= UNKNOWN_AHEAD:
             _move(pit, order, float(before), float(after))
 
 

@@ -81,6 +81,10 @@ house_t = row_type(
         ("last_trade_ticks", "i8"),
         ("last_trade_side", "i8"),
         ("n_trades", "i8"),  # prints so far
+        ("epoch", "i8"),  # changes when what DELTA rows told is no longer known: a snapshot, a moved window
+        ("epoch_base_ticks", "i8"),  # where the window was when it began
+        ("end_bid_ticks", "i8"),  # best prices at the end of the last message
+        ("end_ask_ticks", "i8"),
         ("has_snapshot", "i8"),  # the message that is being read replaces the book
         ("has_depth", "i8"),  # the house has sent a snapshot; without one only its touch is known
         ("before_lots", "i8"),  # of the level that the last DELTA row told, and after it
@@ -92,6 +96,7 @@ house_t = row_type(
         ("waiting", "i8"),  # pits with an order whose queue is unknown
         ("own_bid_ticks", "i8"),  # no client buys above, none sells below: bounds, not always reached
         ("own_ask_ticks", "i8"),
+        ("told", "i8", (2, WINDOW_TICKS)),  # the epoch in which a DELTA row told the level
         ("pits", "i8", (2, WINDOW_TICKS)),  # by book side and price modulo the window: who may rest there
         ("book", book_t),
     ]
@@ -145,16 +150,21 @@ world_t = row_type(
     ]
 )
 
+row_t = row_type([("row", "i8")])  # the number of a row of the tape
+
 walk_t = row_type(
     [
         ("n_worlds", "i8"),
+        ("n_markets", "i8"),
+        ("n_tape_rows", "i8"),
+        ("n_house_rows", "i8"),
+        ("n_world_rows", "i8"),  # room of each world in the journal
         ("ts_stop_ns", "i8"),  # what is due later waits for another call
         ("is_lean", "i8"),  # 1: no journal; of each world the reports of its fills are kept
         ("is_timed", "i8"),  # 1: all worlds decide on timer rows only
         ("has_late", "i8"),  # 1: some do, in a lean walk: their reports wait for the timer
         ("is_done", "i8"),
         ("is_full", "i8"),  # 1: the last call stopped because its journal was full
-        ("instrument", "i8"),  # of the message that has just been seen
         ("i_venue", "i8"),  # next row for the exchange, in venue time
         ("i_local", "i8"),  # next row for the traders, in local time
         ("n_rows", "i8"),  # journal rows that wait to be read
