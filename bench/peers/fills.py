@@ -198,8 +198,14 @@ class QueueTape:
         self._touch: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def is_told(self, order: Order) -> bool:
-        """Return whether the snapshot reaches the order's price."""
-        return self._told_low <= order[2] <= self._told_high
+        """Return whether the snapshot reaches the order's price, or a row told its level before."""
+        accepted_ns, side, price = order
+        if self._told_low <= price <= self._told_high:
+            return True
+        start, stop = np.searchsorted(self._prices, [price, price + 1])
+        rows = self._rows[start:stop]
+        is_level = (rows["kind"] != Kind.TRADE) & (((rows["flags"] & Flag.SELL) != 0) == (side < 0))
+        return bool((is_level & (rows["ts_venue_ns"] <= accepted_ns)).any())
 
     def history(self, order: Order, until_ns: int) -> tuple[float, list[tuple[bool, float]]]:
         """Return the level's size when an order was accepted, and what happened at its price until a time.

@@ -98,6 +98,13 @@ def test_price_beyond_the_snapshot():
     assert [one.cause for one in found.differences] == [Cause.UNKNOWN_LEVEL]
 
 
+def test_price_beyond_the_snapshot_that_a_row_has_told():
+    far = (10, 10, 20_000, -1, 0)
+    told = tape(ask(5, 100, 20_000))
+    found = compare(log(far), log(far, (20, 10, 20_000, -1, 5)), told, "log_prob")
+    assert [one.cause for one in found.differences] == [Cause.UNEXPLAINED]
+
+
 def test_whole_fills_of_the_peer():
     assert cause([filled(20, 20)], [filled(20, 60)], bid(2, 0), is_whole=True) is Cause.WHOLE
 
