@@ -20,6 +20,8 @@ from makerside.net.clock import stopwatch_ns
 PEER = "hftbacktest"
 FIRST_ROWS = 200_000  # of row 6
 MESSAGES = 20_000  # of row 8
+DAY_SIZE_LOTS = 10  # the median print
+DAY_LIMIT_S = 20.0
 SWEEP_KEYS = {"3": (20, cases.ONE_LEVEL), "4": (100, cases.ONE_LEVEL), "5": (100, cases.FIVE_LEVELS)}
 THREADS = (1, 2)
 Times = tuple[float, float]  # seconds, and processor seconds
@@ -214,6 +216,23 @@ def conversion(bench: Bench) -> Result:
     for path in saved:
         path.unlink()
     return Result(row("8"), mine_s, theirs_s)
+
+
+def day(bench: Bench, data: Path) -> Iterator[Result]:
+    """Row "day": ours alone, against a limit in seconds; nothing when the recording is not there."""
+    description = recordings.day_events(bench.folder, data)
+    if description is None:
+        bench.say(f"no {recordings.DAY} in {data}: that row is left out")
+        return
+    sets = cases.sets_of(cases.sized(cases.ONE_LEVEL, DAY_SIZE_LOTS), 100)
+    mine_s = []
+    with ours() as mine:
+        for turn in range(bench.repeats + 1):
+            bench.say(f"row day, 100 sets: round {turn} of {bench.repeats}")
+            answer = mine.ask(do="run", tape=description, cases=sets, threads=2)
+            if turn > 0:
+                mine_s.append(answer["seconds"])
+    yield Result(row("day"), mine_s, [DAY_LIMIT_S] * len(mine_s))
 
 
 def tapes(bench: Bench, n_rows: int, data: Path) -> Iterator[tuple[tape.TapeFiles, int, bool]]:

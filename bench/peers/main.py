@@ -13,7 +13,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ DATA = ROOT.parent / "shared" / "data" / "l2"
 PEERS = ("hftbacktest",)
 PARITY_MAX = 0.01  # of number and volume of fills
 SHOWN = 5  # differing orders that are printed per comparison; all are in the file
-ROW_KEYS = ("parity", "1", "2", "3", "4", "5", "6", "7", "8")
+ROW_KEYS = ("parity", "1", "2", "3", "4", "5", "6", "7", "8", "day")
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
     console = Console()
     try:
         with console.status("") as status:
-            report = run(wanted, lambda text: status.update(text))
+            report = run(wanted, status.update if console.is_terminal else console.print)
     except (environments.InstallError, SideError) as error:
         console.print(f"cannot run: {error}", markup=False)
         return 2
@@ -80,8 +80,8 @@ def parse_arguments() -> argparse.Namespace:
     return wanted
 
 
-def run(wanted: argparse.Namespace, say: Any) -> dict[str, Any]:
-    """Return the report of everything that was asked for."""
+def run(wanted: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the report of everything that was asked for. say : tells what is going on"""
     bench = measure.Bench(
         environments.python_of("hftbacktest", say),
         environments.FOLDER / "tapes",
@@ -126,6 +126,8 @@ def timings(wanted: argparse.Namespace, bench: measure.Bench, files: tape.TapeFi
             yield measure.memory(bench, description)
         elif key == "8":
             yield measure.conversion(bench)
+        elif key == "day":
+            yield from measure.day(bench, wanted.data)
 
 
 def machine() -> dict[str, Any]:

@@ -6,6 +6,7 @@ book are left out: the peer's books do not mix the two. So are prints whose aggr
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tape import TapeFiles, save
@@ -21,6 +22,20 @@ NAMES = (
     "binance_spot-ETHUSDT-20240808T2354.parquet",
     "bybit_linear-BTCUSDT-20260809T2126.parquet",
 )
+
+
+DAY = "no_licence/standx-BTCUSD-20260106.parquet"
+
+
+def day_events(folder: Path, data: Path) -> dict[str, Any] | None:
+    """Return what our side needs to run over a whole day as it was recorded; None when it is not there."""
+    if not (data / DAY).exists():
+        return None
+    recording = load_recording(data / DAY)
+    path = folder / "day.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(path, recording.events)
+    return {"events": str(path), "instrument": recording.instrument.as_dict()}
 
 
 def find(data: Path) -> list[Path]:
