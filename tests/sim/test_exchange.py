@@ -262,12 +262,20 @@ a source of best prices tells the queue at the best prices only
     ahead a2                          unknown
     ahead a3                          0
 
-a taker that goes past an unknown queue leaves it unknown
+a level beyond the snapshot is known once a row has told it
     house bid 99x10 98x20 ask 101x10
     delta bid 96x200
     place a1 buy 96x5                 ack a1 5
+    ahead a1                          200
     place t1 sell 96x100 ioc          fill t1 10@99 taker, fill t1 20@98 taker, fill t1 70@96 taker
+    ahead a1                          130
+
+a level that nobody told is told by the first row, whatever it says
+    house bid 99x10 98x20 ask 101x10
+    place a1 buy 95x5                 ack a1 5
     ahead a1                          unknown
+    delta bid 95x0
+    ahead a1                          0
 
 a print through an unknown queue fills all the same
     house bid 99x10 98x20 ask 101x10
@@ -547,7 +555,6 @@ def test_an_unknown_queue_is_told_after_a_large_print():
     play = play_all(
         [
             "house bid 99x10 98x20 ask 101x10",
-            "delta bid 96x200",
             "place a1 buy 96x5",
             "trade sell 96x100",
             "house bid 98x10 96x200 ask 101x10",

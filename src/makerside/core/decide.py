@@ -8,7 +8,7 @@ lets it. What it writes is already counted as exposure when it returns. Pure.
 """
 
 from makerside.core.diff import is_quoting, is_wanted, match_quotes
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.orders import PENDING_NEW, UNKNOWN, order_advance, order_new
 from makerside.core.own import own_sent
 from makerside.core.pacing import is_flush_due, may_cancel, may_place, refill_budget, spend
@@ -26,7 +26,7 @@ BUDGET = int(Reason.BUDGET)
 CAPACITY = int(Reason.CAPACITY)
 
 
-@kernel
+@inlined
 def why_not(markets: Record, account: Record, trader: Record, now_ns: int) -> ActionReason:
     """Return ActionReason.QUOTE when the trader may quote, else why it must not: HALTED or STALE."""
     if account["command"] != Command.RESUME:
@@ -74,7 +74,7 @@ def decide(markets: Record, account: Record, trader: Record, trader_index: int, 
     trader["ts_wake_ns"] = desk["wake_ns"]
 
 
-@kernel
+@inlined
 def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) -> None:
     """Show the strategy each leg's touch without us, its position and its limit."""
     for i in range(trader["n_legs"]):
@@ -92,7 +92,7 @@ def _lay_legs(markets: Record, account: Record, trader: Record, desk: Record) ->
         view["position_max_lots"] = leg["position_max_lots"]
 
 
-@kernel
+@inlined
 def _may_be_unwanted(trader: Record, order: Record, desk: Record, now_ns: int) -> bool:
     """Return whether a cancel makes sense: the order stands for a quote, or nobody knows whether it rests.
 
@@ -104,7 +104,7 @@ def _may_be_unwanted(trader: Record, order: Record, desk: Record, now_ns: int) -
     return is_quoting(order)
 
 
-@kernel
+@inlined
 def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: Record, reason: int) -> None:
     """Cancel what no quote wants. An order that is not acked yet is waited for, unless we must leave."""
     for i in range(trader["n_active"]):
@@ -129,7 +129,7 @@ def _cancel_unwanted(account: Record, trader: Record, trader_index: int, desk: R
         order_advance(trader, position, account, slot, OrderInput.CANCEL_SENT, desk["now_ns"])
 
 
-@kernel
+@inlined
 def _place_wanted(markets: Record, account: Record, trader: Record, trader_index: int, desk: Record) -> None:
     """Send an order for every quote that has none, as far as budget, slots and limits reach."""
     for q in range(desk["n_quotes"]):
@@ -169,7 +169,7 @@ def _place_wanted(markets: Record, account: Record, trader: Record, trader_index
         desk["actions"][desk["n_actions"] - 1]["flags"] |= quote["flags"]
 
 
-@kernel
+@inlined
 def _write(
     desk: Record,
     trader: Record,

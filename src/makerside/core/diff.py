@@ -6,7 +6,7 @@ queue. Quotes are matched in their order (nearest to the market first), each wit
 After the actions of a diff have been carried out, the same targets give an empty diff. Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined
 from makerside.core.numbers import mul_div_e9
 from makerside.model.order import ORDER_CAPACITY, OrderState
 
@@ -15,24 +15,24 @@ RESTING = int(OrderState.RESTING)
 assert ORDER_CAPACITY < 1 << 15
 
 
-@kernel
+@inlined
 def is_quoting(order: Record) -> bool:
     """Return whether an order stands for a quote: it rests or is on its way, and no cancel was sent."""
     return order["state"] == PENDING_NEW or order["state"] == RESTING
 
 
-@kernel
+@inlined
 def _tolerance_ticks(trader: Record, price_ticks: int) -> int:
     return mul_div_e9(price_ticks, trader["hysteresis_e9"])[0]
 
 
-@kernel
+@inlined
 def _is_size_kept(order: Record, size_lots: int) -> bool:
     """A partly filled order keeps its place: its rest is topped up only when it has ended."""
     return order["open_lots"] == size_lots or (order["filled_lots"] > 0 and order["open_lots"] < size_lots)
 
 
-@kernel
+@inlined
 def match_quotes(trader: Record, desk: Record) -> None:
     """Set `is_taken[q]` to 1 + slot of the order that serves quote q, or 0 when it needs a new one."""
     for q in range(desk["n_quotes"]):
@@ -54,7 +54,7 @@ def match_quotes(trader: Record, desk: Record) -> None:
         desk["is_taken"][q] = best + 1
 
 
-@kernel
+@inlined
 def _is_claimed(desk: Record, n_quotes: int, slot: int) -> bool:
     for q in range(n_quotes):
         if desk["is_taken"][q] == slot + 1:
@@ -62,7 +62,7 @@ def _is_claimed(desk: Record, n_quotes: int, slot: int) -> bool:
     return False
 
 
-@kernel
+@inlined
 def is_wanted(desk: Record, slot: int) -> bool:
     """Return whether some quote is served by the order in `slot`."""
     return _is_claimed(desk, desk["n_quotes"], slot)

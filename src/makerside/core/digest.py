@@ -6,7 +6,7 @@ within 63 bits. Pure.
 
 from numba import types
 
-from makerside.core.kernel import Record, kernel, records
+from makerside.core.kernel import Record, inlined, kernel, records
 from makerside.model.action import action_t
 from makerside.model.layout import row_type
 
@@ -17,7 +17,7 @@ _LOW, _MULTIPLIER = (1 << 31) - 1, 0x5BD1E995
 _WORD = (1 << 61) - 1
 
 
-@kernel
+@inlined
 def mix_action(digest: Record, action: Record) -> None:
     """Mix an action into a digest. digest : digest_t;  action : action_t"""
     lanes = digest["lanes"]
@@ -29,7 +29,7 @@ def mix_action(digest: Record, action: Record) -> None:
     lanes[3] = _mix(lanes[3], (int(action["price_ticks"]) << 30) ^ action["size_lots"] ^ (who << 8))
 
 
-@kernel
+@inlined
 def _mix(lane: int, word: int) -> int:
     """Return the next state of one lane, within 62 bits."""
     return ((lane & _LOW) * _MULTIPLIER + (lane >> 31)) ^ (word & _WORD)

@@ -16,7 +16,7 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-from makerside.core.kernel import kernel
+from makerside.core.kernel import inlined, kernel
 
 LN2_HIGH = 0.693147180369123816490  # first 33 bits of ln 2, so that k * LN2_HIGH is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -133,7 +133,7 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
     return whole * b + quotient, remainder
 
 
-@kernel
+@inlined
 def mul_div_e9(a: int, b: int) -> tuple[int, int]:
     """Return quotient and remainder of a * b / 10^9; see `mul_div`. Small factors need no real division."""
     if float(a) * float(b) < _PRODUCT_MAX:

@@ -102,7 +102,7 @@ def end_market_message(market: Record) -> None:
         update_intensity(market)
 
 
-@kernel
+@inlined
 def bot_in(client_order_id: int) -> int:
     """Return the bot id in a client order id."""
     return (client_order_id >> _BOT_SHIFT) & _BOT_MASK
@@ -120,7 +120,7 @@ def find_trader(traders: Record, client_order_id: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def find_leg(trader: Record, instrument: int) -> int:
     """Return the trader's leg on an instrument, -1 when it has none."""
     for i in range(trader["n_legs"]):
@@ -155,7 +155,7 @@ def observe_report(
     observe_own(markets[int(event["instrument"])], account, trader, event, detail, now_ns)
 
 
-@kernel
+@inlined
 def observe_own(
     market: Record, account: Record, trader: Record, event: Record, detail: Record, now_ns: int
 ) -> None:
@@ -199,7 +199,7 @@ def _observe_fill(
         on_fill(trader, position, account, market, slot, lots, event["ts_venue_ns"], now_ns)
 
 
-@kernel
+@inlined
 def _observe_order(
     trader: Record,
     account: Record,

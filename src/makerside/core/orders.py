@@ -6,7 +6,7 @@ so that a report finds it without a map; the whole id is compared before anythin
 the venue's word and the fills agree that nothing can come any more. Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.own import own_begins, own_ends, own_fades, own_is_acked, own_time_ns
 from makerside.model.order import (
     BOT_BITS,
@@ -45,7 +45,7 @@ def orders_init(trader: Record) -> None:
     trader["ts_deadline_ns"] = NEVER_NS
 
 
-@kernel
+@inlined
 def order_new(
     trader: Record,
     position: Record,
@@ -92,7 +92,7 @@ def order_new(
     return slot
 
 
-@kernel
+@inlined
 def set_open(order: Record, position: Record, lots: int) -> None:
     """Change what may still fill of an order, and the position's exposure with it."""
     assert lots >= 0
@@ -104,7 +104,7 @@ def set_open(order: Record, position: Record, lots: int) -> None:
         position["open_sell_lots"] += change
 
 
-@kernel
+@inlined
 def find_order(trader: Record, client_order_id: int) -> int:
     """Return the slot of an order of this trader, -1 when it holds no such order."""
     slot = client_order_id & _SLOT_MASK
@@ -137,7 +137,7 @@ def order_advance(trader: Record, position: Record, account: Record, slot: int, 
     return True
 
 
-@kernel
+@inlined
 def _release(trader: Record, slot: int) -> None:
     for i in range(trader["n_active"]):
         if trader["active"][i] == slot:
@@ -253,7 +253,7 @@ def on_venue_filled(
         order_advance(trader, position, account, slot, OrderInput.VENUE_FILLED, now_ns)
 
 
-@kernel
+@inlined
 def orders_on_time(trader: Record, account: Record, now_ns: int) -> int:
     """Turn orders whose answer is overdue into UNKNOWN; returns how many did."""
     if now_ns < trader["ts_deadline_ns"]:

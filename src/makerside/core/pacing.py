@@ -4,14 +4,14 @@ The budget is a token bucket of actions (formulas d-19). Cancels may use all of 
 while only the reserve is left, so that what rests can always be taken back. Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined
 from makerside.core.numbers import mul_div_e9
 from makerside.model.units import NS_PER_S
 
 ONE_ACTION_U6 = 1_000_000
 
 
-@kernel
+@inlined
 def refill_budget(account: Record, now_ns: int) -> None:
     """Add the tokens that time has brought since the last call, exactly: what is left over waits for the next.
 
@@ -44,25 +44,25 @@ def refill_budget(account: Record, now_ns: int) -> None:
     account["budget_rest"] = 0 if is_full else rest
 
 
-@kernel
+@inlined
 def may_cancel(account: Record) -> bool:
     """Return whether the budget has room for one cancel."""
     return account["budget_u6"] >= ONE_ACTION_U6
 
 
-@kernel
+@inlined
 def may_place(account: Record) -> bool:
     """Return whether the budget has room for one order beside the reserve."""
     return account["budget_u6"] - account["reserve_u6"] >= ONE_ACTION_U6
 
 
-@kernel
+@inlined
 def spend(account: Record) -> None:
     """Take one action out of the budget."""
     account["budget_u6"] -= ONE_ACTION_U6
 
 
-@kernel
+@inlined
 def is_flush_due(trader: Record, now_ns: int) -> bool:
     """Return whether enough time has passed since the last decision that sent something."""
     return now_ns - trader["ts_flush_ns"] >= trader["flush_ns"]

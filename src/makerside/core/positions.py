@@ -9,7 +9,7 @@ is ever created or lost by rounding. Identity, exact at every event:
 Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.numbers import mul_div, mul_div_floor
 from makerside.model.units import E9
 
@@ -17,7 +17,7 @@ _NOTIONAL_LIMIT = 1 << 62
 _LIMB = 1 << 31
 
 
-@kernel
+@inlined
 def notional_e8(price_ticks: int, size_lots: int, unit_value_e8: int) -> int:
     """Return price x size in money; asserts that it fits into 62 bits.
 
@@ -103,7 +103,7 @@ def unrealized_e8(position: Record, price_ticks: int) -> int:
     return value - position["cost_e8"] if held >= 0 else position["cost_e8"] - value
 
 
-@kernel
+@inlined
 def worst_case_lots(position: Record) -> int:
     """Return the largest absolute position if all our working orders of one side filled."""
     long = position["position_lots"] + position["open_buy_lots"]

@@ -4,7 +4,7 @@ Where the step grows with the price (Hyperliquid: five significant figures, whol
 bids round down and asks up to the step that holds at that price. Idempotent. Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.units import BUY
 
 
@@ -29,7 +29,7 @@ def price_step(rules: Record, tick: int) -> int:
     return step
 
 
-@kernel
+@inlined
 def round_price(rules: Record, tick: int, side: int) -> int:
     """Return the nearest allowed price that is not more aggressive: down for BUY, up for SELL."""
     step = price_step(rules, tick)

@@ -5,7 +5,7 @@ order that is being cancelled counts until the venue has confirmed it; the quote
 waits for that when the room is short. Pure.
 """
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.numbers import mul_div_e9
 from makerside.core.positions import notional_e8, worst_case_lots
 from makerside.core.prices import round_price
@@ -25,7 +25,7 @@ TICK = int(Reason.TICK)
 PENDING_NEW, UNKNOWN = int(OrderState.PENDING_NEW), int(OrderState.UNKNOWN)
 
 
-@kernel
+@inlined
 def fit_quotes(market: Record, account: Record, trader: Record, desk: Record, leg_index: int) -> None:
     """Clip the quotes of one leg to what its limits allow, nearest first; size 0 drops a quote.
 
@@ -70,7 +70,7 @@ def _why_small(rules: Record, size_lots: int, room: int, by_notional: int) -> in
     return MIN_NOTIONAL
 
 
-@kernel
+@inlined
 def check_order(
     market: Record, account: Record, trader: Record, leg: Record, side: int, price_ticks: int, size_lots: int
 ) -> int:
@@ -106,7 +106,7 @@ def check_order(
     return APPROVED
 
 
-@kernel
+@inlined
 def _would_meet_us(trader: Record, leg: Record, side: int, price_ticks: int) -> bool:
     """Return whether an order could trade with one of ours that may still rest on the other side.
 
@@ -122,7 +122,7 @@ def _would_meet_us(trader: Record, leg: Record, side: int, price_ticks: int) -> 
     return False
 
 
-@kernel
+@inlined
 def _is_in_band(market: Record, trader: Record, price_ticks: int) -> bool:
     """Return whether a price is near enough to the mid; in doubled ticks, so that half ticks are exact."""
     mid_x2 = market["bid_ticks"] + market["ask_ticks"]
@@ -130,7 +130,7 @@ def _is_in_band(market: Record, trader: Record, price_ticks: int) -> bool:
     return distance_x2 <= mul_div_e9(mid_x2, trader["price_band_e9"])[0]
 
 
-@kernel
+@inlined
 def _room_lots(position: Record, leg: Record, side: int) -> int:
     """Return how much more may be ordered on a side before the position limit binds."""
     if side == BUY:
@@ -138,7 +138,7 @@ def _room_lots(position: Record, leg: Record, side: int) -> int:
     return leg["position_max_lots"] + position["position_lots"] - position["open_sell_lots"]
 
 
-@kernel
+@inlined
 def _worst_after(position: Record, side: int, lots: int) -> int:
     """Return the worst-case absolute position if `lots` more were ordered on a side."""
     long = position["position_lots"] + position["open_buy_lots"] + (lots if side == BUY else 0)

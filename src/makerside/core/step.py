@@ -10,7 +10,7 @@ compiled once for all of them. Pure.
 from numba import types
 
 from makerside.core.decide import decide
-from makerside.core.kernel import Record, kernel, records
+from makerside.core.kernel import Record, inlined, kernel, records
 from makerside.core.observe import end_market_message, observe_account, observe_market_row, observe_report
 from makerside.core.orders import orders_on_time
 from makerside.core.pacing import is_flush_due
@@ -59,14 +59,14 @@ def observe_clock(accounts: Record, traders: Record, event: Record) -> None:
             trader["counter"] = 0
 
 
-@kernel
+@inlined
 def observe_timer(account: Record, trader: Record, now_ns: int) -> None:
     """Let time pass for a trader: it is news when an answer is overdue or something depends on time."""
     if orders_on_time(trader, account, now_ns) > 0 or now_ns >= trader["ts_wake_ns"]:
         trader["is_dirty"] = 1
 
 
-@kernel
+@inlined
 def has_news(markets: Record, trader: Record, instrument: int) -> bool:
     """Return whether a trader has something new to look at: a fact of its own, or its market's message.
 
@@ -83,7 +83,7 @@ def has_news(markets: Record, trader: Record, instrument: int) -> bool:
     return False
 
 
-@kernel
+@inlined
 def is_due(markets: Record, trader: Record, instrument: int, kind: int, now_ns: int) -> bool:
     """Return whether a trader is to decide after a message: it has news, or had some and pacing held it back.
 

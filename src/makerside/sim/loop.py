@@ -16,7 +16,7 @@ from numba import types
 
 from makerside.core.decide import decide
 from makerside.core.digest import mix_action
-from makerside.core.kernel import Record, kernel, records
+from makerside.core.kernel import Record, inlined, kernel, records
 from makerside.core.numbers import lowest_bit
 from makerside.core.observe import (
     bot_in,
@@ -47,7 +47,7 @@ MESSAGE_ROWS_MAX = 1 << 14  # rows of one market message; a longer one is cut
 OWN_ROWS_MIN = 2 * (IN_FLIGHT_CAPACITY + ACTIONS_CAPACITY)  # what a world may write at one time
 
 
-@kernel
+@inlined
 def _earliest(times: Record, n: int) -> int:
     """Return the least of the first n entries."""
     found = times[0]
@@ -92,7 +92,7 @@ def _tell(
         mask &= mask - 1
 
 
-@kernel
+@inlined
 def _expect_report(walk: Record, world: Record, w: int, arrival_ns: int) -> None:
     """Note when a world's next report arrives, unless it has no say in when the world decides."""
     if walk["is_lean"] == 0 or world["is_timed"] == 0:
@@ -130,7 +130,7 @@ def _send_reports(pit: Record, world: Record, walk: Record, w: int, ts_ns: int) 
     pit["n_reports"] = 0
 
 
-@kernel
+@inlined
 def _execute(houses: Record, pits: Record, world: Record, walk: Record, w: int, n_markets: int) -> None:
     """Carry out the next action that arrives from a world."""
     at = world["action_head"] % IN_FLIGHT_CAPACITY
@@ -226,7 +226,7 @@ def _next_decision(tape: Record, walk: Record) -> int:
     return due_ns
 
 
-@kernel
+@inlined
 def _decide(
     markets: Record,
     account: Record,
@@ -251,7 +251,7 @@ def _decide(
                 _send_actions(world, walk, w, desk, journal)
 
 
-@kernel
+@inlined
 def _send_actions(world: Record, walk: Record, w: int, desk: Record, journal: Record) -> None:
     """Put the desk's actions on their way, and into the journal when there is one."""
     for i in range(desk["n_actions"]):
@@ -271,7 +271,7 @@ def _send_actions(world: Record, walk: Record, w: int, desk: Record, journal: Re
     world["n_actions"] += desk["n_actions"]
 
 
-@kernel
+@inlined
 def _observe_report(
     markets: Record, account: Record, traders: Record, world: Record, w: int, event: Record, detail: Record
 ) -> None:
@@ -289,7 +289,7 @@ def _observe_report(
     account["n_strange"] += 1
 
 
-@kernel
+@inlined
 def _keep(walk: Record, world: Record, w: int, journal: Record, event: Record, detail: Record) -> None:
     """Write a report into the journal; of a lean walk only fills, each world's in its own part."""
     if walk["is_lean"] == 0:
@@ -305,7 +305,7 @@ def _keep(walk: Record, world: Record, w: int, journal: Record, event: Record, d
     copy_record(nth(journal, at + 1), detail)
 
 
-@kernel
+@inlined
 def _take_report(world: Record, walk: Record, w: int) -> int:
     """Take the next report of a world off its way; returns where it stands."""
     at = world["report_head"] % IN_FLIGHT_CAPACITY

@@ -5,7 +5,7 @@ A new order is refused, or matched with what it crosses and then rests or ends; 
 """
 
 from makerside.core.book import next_ask, next_bid
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.model.event import Flag, Kind, Reason
 from makerside.model.market import NO_ASK, NO_BID
 from makerside.model.units import ASK, BID, BUY, SELL
@@ -36,7 +36,7 @@ WOULD_TAKE, SELF_TRADE = int(Reason.POST_ONLY_WOULD_TAKE), int(Reason.SELF_TRADE
 NO_POSITION = int(Reason.REDUCE_ONLY)
 
 
-@kernel
+@inlined
 def place_order(
     house: Record,
     pit: Record,
@@ -83,7 +83,7 @@ def place_order(
     _settle_new(house, pit, slot, before)
 
 
-@kernel
+@inlined
 def _settle_new(house: Record, pit: Record, slot: int, before: int) -> None:
     """Rest what is left of a new order, or end it."""
     order = pit["orders"][slot]
@@ -107,7 +107,7 @@ def _settle_new(house: Record, pit: Record, slot: int, before: int) -> None:
         report(pit, order, ACK, left, NONE)
 
 
-@kernel
+@inlined
 def _why_rejected(house: Record, pit: Record, order: Record) -> int:
     """Return why an order is refused before it is matched, NONE when it is not."""
     side = order["side"]
@@ -123,13 +123,13 @@ def _why_rejected(house: Record, pit: Record, order: Record) -> int:
     return NONE
 
 
-@kernel
+@inlined
 def best_opposite(house: Record, pit: Record, side: int) -> int:
     """Return the best price that an order of `side` could take, clients included; NO_ASK or NO_BID if none."""
     return _best_of_clients(pit, side, best_house(house, pit, ASK if side == BUY else BID))
 
 
-@kernel
+@inlined
 def _best_of_clients(pit: Record, side: int, best: int) -> int:
     """Return `best`, or the better price of a client that an order of `side` could take."""
     for i in range(pit["n_active"]):
@@ -215,7 +215,7 @@ def _first_at(pit: Record, side: int, tick: int) -> int:
     return found
 
 
-@kernel
+@inlined
 def find_client_order(pit: Record, client: int, order_id: int) -> int:
     """Return the slot of a client's resting order, -1 when it has none of that id."""
     for i in range(pit["n_active"]):
@@ -226,7 +226,7 @@ def find_client_order(pit: Record, client: int, order_id: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def cancel_order(house: Record, pit: Record, ts_ns: int, client: int, order_id: int) -> bool:
     """Cancel a resting order and report it; returns whether it was there."""
     pit["ts_ns"] = max(pit["ts_ns"], max(ts_ns, house["ts_ns"]))

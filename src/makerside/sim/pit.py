@@ -11,7 +11,7 @@ one, of which one side is old, fills nobody at all. Pure.
 """
 
 from makerside.core.book import book_lots, next_ask, next_bid
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.positions import fee_e8, notional_e8
 from makerside.model.event import Flag, Kind, Reason
 from makerside.model.market import NO_ASK, NO_BID, WINDOW_MASK
@@ -48,7 +48,7 @@ def note_levels(house: Record, pit: Record) -> None:
         order["level_lots"] = float(_level_lots(house, pit, order))
 
 
-@kernel
+@inlined
 def pit_row(house: Record, pit: Record, event: Record) -> None:
     """Let a row that the house has applied happen to the pit; fills are appended to `reports`."""
     kind = int(event["kind"])
@@ -68,7 +68,7 @@ def pit_row(house: Record, pit: Record, event: Record) -> None:
         _update_queues(house, pit)
 
 
-@kernel
+@inlined
 def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, after: int) -> None:
     """Move the orders at a price whose house size has changed."""
     is_waiting = house["waiting"] & pit["bit"] != 0
@@ -83,7 +83,7 @@ def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, aft
             _move(pit, order, float(before), float(after))
 
 
-@kernel
+@inlined
 def _move(pit: Record, order: Record, before: float, after: float) -> None:
     lot_size = pit["rules"]["lot_size"]
     queue_on_level(order, before, after, pit["queue_model"], pit["queue_exponent"], lot_size)
@@ -188,7 +188,7 @@ def _give_back_at(house: Record, pit: Record, index: int) -> None:
         house["takers"] &= ~pit["bit"]
 
 
-@kernel
+@inlined
 def house_lots(house: Record, pit: Record, side: int, tick: int) -> int:
     """Return the house size at a price without what this pit's clients took. side : BID or ASK"""
     lots = book_lots(house["book"], side, tick)
@@ -312,7 +312,7 @@ def report_fill(
     return row
 
 
-@kernel
+@inlined
 def report(pit: Record, order: Record, kind: int, lots: int, reason: int) -> Record:
     """Append a report about an order and return its row."""
     assert pit["n_reports"] < REPORTS_CAPACITY
@@ -357,7 +357,7 @@ def report_too_late(pit: Record, order_id: int, client: int, side: int, price_ti
     row["reason"] = NONE
 
 
-@kernel
+@inlined
 def add_order(house: Record, pit: Record, slot: int) -> None:
     """Let an order rest, and the house know where."""
     order = pit["orders"][slot]
@@ -403,7 +403,7 @@ def remove_order(house: Record, pit: Record, slot: int) -> None:
     free_slot(pit, slot)
 
 
-@kernel
+@inlined
 def free_slot(pit: Record, slot: int) -> None:
     """Give a slot back that no order uses."""
     pit["free"][pit["n_free"]] = slot

@@ -13,7 +13,7 @@ Source: hftbacktest's LogProbQueueFunc, LogProbQueueFunc2, PowerProbQueueFunc 1 
 
 import math
 
-from makerside.core.kernel import Record, kernel
+from makerside.core.kernel import Record, inlined, kernel
 from makerside.core.numbers import log, power
 from makerside.sim.records import UNKNOWN_AHEAD, QueueModel
 
@@ -21,7 +21,7 @@ RISK_AVERSE, LOG_PROB = int(QueueModel.RISK_AVERSE), int(QueueModel.LOG_PROB)
 LOG2, POWER, POWER2 = int(QueueModel.LOG2), int(QueueModel.POWER), int(QueueModel.POWER2)
 
 
-@kernel
+@inlined
 def queue_on_level(
     order: Record, before: float, after: float, model: int, exponent: float, lot_size: float = 1.0
 ) -> None:
