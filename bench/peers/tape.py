@@ -6,6 +6,7 @@ second, feed latency 5 to 20 ms. It is no model of a market; it is a load with t
 its book never crosses, so that two backtesters need not agree on what a crossed book means.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -200,7 +201,8 @@ class TapeFiles:
 def make(folder: Path, n_rows: int, say: Callable[[str], None]) -> TapeFiles:
     """Return the synthetic tape of a length, from the folder or made anew."""
     instrument = Instrument(venue="synthetic", symbol="BTC", tick_size=TICK, lot_size=LOT)
-    name = f"synthetic-{n_rows}-{SEED}"
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    name = f"synthetic-{n_rows}-{SEED}-{made_by}"
     files = TapeFiles(name, instrument, folder / f"{name}.npy", folder / f"{name}-peer.npy")
     if not (files.events.exists() and files.peer.exists()):
         say(f"making a tape of {n_rows:,} rows ...")
