@@ -20,7 +20,7 @@ def demo(tmp_path_factory):
 
 
 @pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
+def call(capsys, monkeypatch, tmp_path, tmp_path_factory):
     """Return a function that runs a command in this process: .code, .out, .err.
 
     Anything but an exit is an error of the test: that would have been a traceback.
@@ -32,6 +32,7 @@ def call(capsys, monkeypatch, tmp_path):
         if name.startswith("MAKERSIDE__") or name == "MAKERSIDE_KEY":
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setenv("MAKERSIDE_TAPES", str(tmp_path_factory.mktemp("tapes")))
     monkeypatch.setattr(module, "configure_logs", lambda: None)  # its stream would outlive this test
 
     def run(*arguments):

@@ -71,7 +71,7 @@ class TestData:
             ("price", 7, np.nan, "row 7: price is not a positive number"),
             ("price", 7, -3.0, "row 7: price is not a positive number"),
             ("size", 7, np.inf, "row 7: size is not a number"),
-            ("kind", 7, 9, "row 7: kind is not 1, 2, 3 or 4"),
+            ("kind", 7, 9, "row 7: kind is not 1 to 5"),
             ("side", 7, 5, "row 7: side is not +1, -1 or 0"),
             ("ts_local_ns", 7, 5, "row 7: ts_local_ns goes back"),
         ],

@@ -15,6 +15,7 @@ from cli.test_bad_input import says
 from journal.tapes import START_NS, TRADE, columns_from, random_rows, save_tape, to_tape
 from makerside.journal.hftbacktest import LOCAL
 from makerside.journal.recording import load_recording
+from makerside.journal.recording_file import read_table
 from makerside.model.run import SUMMARY_NAME
 
 
@@ -98,10 +99,9 @@ class TestNpz:
         columns = columns_from(random_rows(300, seed))
         tape = save_tape(tmp_path / "v-S-x.npz", to_tape(columns)[0])
         assert call("data", "import", tape, "--out", tmp_path / "out.parquet").code == 0
-        names, written = _columns(tmp_path / "out.parquet")
-        for name, column in zip(names, written, strict=True):
+        for name, column in read_table(tmp_path / "out.parquet").columns.items():
             if name != "msg":
-                assert column.to_numpy().tobytes() == columns[name].tobytes(), name
+                assert column.tobytes() == columns[name].tobytes(), name
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -184,11 +184,13 @@ class TestParquet:
         assert call("data", "import", source, "--out", out).code == 0
         before = out.read_bytes()
 
-        def fail(_, path, **__):
-            path.write_bytes(b"half a file")
+        write = pq.ParquetWriter.write_table
+
+        def fail(writer, table):
+            write(writer, table)
             raise pa.ArrowException("disk full")
 
-        monkeypatch.setattr(pq, "write_table", fail)
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", fail)
         says(call("data", "import", source, "--out", out), "out.parquet: cannot be written (disk full)")
         assert out.read_bytes() == before
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a-B-x.parquet", "out.parquet"]
@@ -202,9 +204,11 @@ class TestParquet:
         text = tmp_path / "x.csv"
         text.write_text("a,b\n")
         says(
-            call("data", "import", text, "--out", tmp_path / "o"), "unknown format '.csv'", "accepted are .npz"
+            call("data", "import", text, "--out", tmp_path / "o"),
+            "line 1: columns a, b are of no known format",
+            "accepted are .parquet",
         )
-        says(call("data", "import", tmp_path, "--out", tmp_path / "o"), "is a folder")
+        says(call("data", "import", tmp_path, "--out", tmp_path / "o"), "holds no run")
         for name in ("x.npz", "x.parquet", "x.jsonl.zst"):
             says(call("data", "import", tmp_path / name, "--out", tmp_path / "o"), name, "no such file")
 
@@ -272,7 +276,7 @@ class TestWire:
         assert finished.code == 0, finished.err
         assert "8 rows" in finished.out
         assert "hyperliquid BTC, tick 0.1, lot 0.00001 (found)" in finished.out
-        table = pq.read_table(out).to_pydict()
+        table = {name: column.tolist() for name, column in read_table(out).columns.items()}
         told = list(zip(*(table[key] for key in ("kind", "side", "price", "size", "msg")), strict=True))
         assert told == [
             (2, 1, 60000.5, 0.25, 1),
@@ -297,7 +301,7 @@ class TestWire:
         )
         assert call("data", "import", path, "--out", out, "--symbol", "ETH").code == 0
         assert load_recording(out).instrument.tick_size == Decimal("0.1")
-        assert pq.read_table(out).column("price").to_pylist() == [3000.1, 3000.2]
+        assert pq.read_table(out).column("price").to_pylist() == [Decimal("3000.1"), Decimal("3000.2")]
 
     def test_prints_that_a_venue_repeats_on_subscribing_are_left_out(self, call, tmp_path, write):
         old = trades(START_MS - 60_000, ("B", "1.5", "1"))

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import threading
 from dataclasses import replace
 from decimal import Decimal
 
@@ -18,19 +17,22 @@ from makerside.model.units import NEVER_NS
 from makerside.research.backtest import Simulation, Tape, block_rows, run_backtest, with_fees
 from makerside.research.facts import facts_of
 from makerside.research.grid import expand, parameter_sets, parse_grid
+from makerside.research.shards import run_shard
 from makerside.research.summary import summarize
 from makerside.research.sweep import (
     LOG_NAME,
     PLAN_NAME,
     TABLE_NAME,
+    Progress,
     read_log,
     results_sha256,
     returns_matrix,
     run_sweep,
 )
-from makerside.research.sweep_report import pareto
-from makerside.research.sweep_summary import summarize_sweep, sweep_facts, verdict_lines
-from makerside.research.trial import Stopped, Trial, run_trial, share
+from makerside.research.sweep_charts import pareto
+from makerside.research.sweep_summary import summarize_sweep, sweep_facts
+from makerside.research.sweep_words import verdict_lines
+from makerside.research.trial import Trial, share
 from makerside.runtime.run import RunRecord
 from sim.test_loop import random_recording
 
@@ -153,9 +155,9 @@ def test_sets_differ(trials):
 def interrupt_after(n):
     """Return a progress callback that is interrupted when n more trials are done."""
 
-    def look(done, total):
-        look.seen.append(done)
-        if done - look.seen[0] >= n:
+    def look(at):
+        look.seen.append(at.sets_done)
+        if at.sets_done - look.seen[0] >= n:
             raise KeyboardInterrupt
 
     look.seen = []
@@ -164,14 +166,16 @@ def interrupt_after(n):
 
 def test_an_interrupted_sweep_goes_on(sets, market, trials, tmp_path):
     folder = tmp_path / "out"
-    assert run_sweep(sets, market, folder, 2, interrupt_after(3)) is None
+    assert run_sweep(sets, market, folder, 2, interrupt_after(3), shard_max=2) is None
     kept = read_log(folder / LOG_NAME)
     assert 3 <= len(kept) < len(sets)
     assert not (folder / TABLE_NAME).exists()
     seen = []
-    resumed = run_sweep(sets, market, folder, 2, lambda done, total: seen.append((done, total)))
-    assert seen[0] == (len(kept), len(sets))
-    assert seen[-1] == (len(sets), len(sets))
+    resumed = run_sweep(sets, market, folder, 2, seen.append)  # cut into other shards
+    rows = len(market.tape.events)
+    assert seen[0] == Progress(len(kept), len(sets), len(kept) * rows, len(sets) * rows)
+    assert seen[-1] == Progress(len(sets), len(sets), len(sets) * rows, len(sets) * rows)
+    assert all(a.rows_done <= b.rows_done for a, b in itertools.pairwise(seen))
     assert results_sha256(resumed) == results_sha256(trials)
     again = run_sweep(sets, market, folder, 2)  # complete: nothing runs
     assert results_sha256(again) == results_sha256(trials)
@@ -189,7 +193,7 @@ def test_a_torn_line_is_run_again(sets, market, trials, tmp_path):
 
 def test_another_sweep_does_not_mix_with_it(sets, market, trials, tmp_path):
     folder = tmp_path / "out"
-    run_sweep(sets, market, folder, 2, interrupt_after(1))
+    run_sweep(sets, market, folder, 2, interrupt_after(1), shard_max=1)
     with pytest.raises(UserError, match=r"holds another sweep \(sets was 12, is 6"):
         run_sweep(sets[:6], market, folder, 2)
     (folder / PLAN_NAME).write_text("{")
@@ -205,25 +209,18 @@ def test_folders_of_others_are_left_alone(sets, market, tmp_path):
         run_sweep(sets, market, tmp_path / "notes.txt", 2)
 
 
-def test_a_failing_trial_ends_the_sweep_with_its_error(sets, market, tmp_path, monkeypatch):
-    from makerside.research import sweep as module
+def test_a_failing_shard_ends_the_sweep_with_its_error(sets, market, tmp_path, monkeypatch):
+    from makerside.research import crew
 
-    def failing(config, shared, index, settings, stop):
-        if index == 4:
+    def failing(shared, shard, stop, on_rows):
+        if shard[0].index == 4:
             raise ZeroDivisionError("a defect")
-        return run_trial(config, shared, index, settings, stop)
+        return run_shard(shared, shard, stop, on_rows)
 
-    monkeypatch.setattr(module, "run_trial", failing)
+    monkeypatch.setattr(crew, "run_shard", failing)
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        run_sweep(sets, market, tmp_path / "out", 1)
+        run_sweep(sets, market, tmp_path / "out", 1, shard_max=2)
     assert 0 < len(read_log(tmp_path / "out" / LOG_NAME)) < len(sets)
-
-
-def test_a_trial_stops_when_told(sets, market):
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(Stopped):
-        run_trial(sets[0].config, market, 0, {}, stop)
 
 
 def test_the_table_holds_every_trial(sets, market, trials, tmp_path):
@@ -261,7 +258,7 @@ def test_summary_and_verdict_say_the_same(trials, market, sets):
     summary = json.loads(json.dumps(summarize_sweep(facts, {}, 1.0), allow_nan=False))
     assert summary["results_sha256"] == results_sha256(trials)
     assert summary["best"][0]["index"] == facts.verdict.best
-    lines = verdict_lines(facts.verdict)
+    lines = verdict_lines(facts)
     assert lines[0] == ("There is a winner." if summary["verdict"]["has_winner"] else "No winner.")
 
 
@@ -342,7 +339,7 @@ def test_equity_is_told_while_the_book_is_empty(rng):
     tail["ts_venue_ns"] = tail["ts_local_ns"]
     (one,) = parameter_sets([{"strategy.levels": "2"}], None, [], BASE)
     shared = share(Tape.of([replace(given, events=rows)], 0.0), one.config)
-    trial = run_trial(one.config, shared, 0, one.settings)
+    (trial,) = run_shard(shared, [one])
     assert abs(trial.equity_e8 - 10_000 * 10**8).max() < 5_000 * 10**8
     assert trial.equity_e8[-1] == (10_000 + Decimal(trial.figures["net"])) * 10**8 // 1
 

@@ -17,6 +17,7 @@ from makerside.cli.options import (
     progress_bar,
     strategy_setting,
 )
+from makerside.cli.tapes import read_recordings
 
 if TYPE_CHECKING:
     from makerside.config.tree import Config
@@ -59,7 +60,7 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
     from makerside.research.backtest import first_mid_ticks, run_backtest, time_decisions
     from makerside.runtime.run import RunRecord, start_run
 
-    tape = merge(recordings)
+    tape = merge(recordings, may_share=True)
     defects: dict[str, int] = {}
     for recording in recordings:
         for name, number in recording.defects.items():
@@ -81,23 +82,6 @@ def run(config: "Config", recordings: "list[Recording]", out: Path) -> None:
         console().print("[yellow]interrupted: the results cover the part that was run[/]")
     write_timings(out, decision_ns=time_decisions(record, read_journal(out / JOURNAL_NAME)))
     write_results(out, orders_left=None)
-
-
-def read_recordings(paths: list[Path]) -> "list[Recording]":
-    """Return the recordings of all paths; UserError when a symbol is there twice: it would trade twice."""
-    from makerside.journal.recording import load_recordings
-    from makerside.model.errors import UserError
-
-    found: dict[str, Recording] = {}
-    for path in paths:
-        for recording in load_recordings(path):
-            symbol = recording.instrument.symbol
-            if symbol in found:
-                raise UserError(
-                    f"--data {path}: {symbol} is in {found[symbol].path} already; one file per symbol"
-                )
-            found[symbol] = recording
-    return list(found.values())
 
 
 def describe(recording: "Recording") -> str:

@@ -35,14 +35,16 @@ app.command("import")(data_files.import_command)
 
 @app.command("show")
 def show(
-    path: Annotated[Path, typer.Argument(help="Recording: a Parquet file, or the folder of a record run.")],
+    source: Annotated[
+        str, typer.Argument(help="Recording: a Parquet file, or the folder of a record run; a path or a URI.")
+    ],
 ) -> None:
     """Print what is in a recording, the defects that were handled, and facts of its market."""
-    from makerside.journal.recording import load_recordings
+    from makerside.cli.tapes import read_recordings
     from makerside.research.market_facts import market_facts
 
     load_kernels(console())
-    for recording in load_recordings(path):
+    for recording in read_recordings([source]):
         instrument = recording.instrument
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_row("symbol", f"{instrument.venue} {instrument.symbol}")

@@ -1,8 +1,10 @@
 """`makerside data check` and `makerside data import`: what is wrong with a file, and other formats."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,62 +14,77 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from makerside.journal.defects import Findings
+    from makerside.research.data_import import Imported, ImportedCandles
 
 EXIT_CLEAN, EXIT_DEFECTS, EXIT_UNREADABLE = 0, 1, 2
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: Parquet files.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Whatever `data import` takes: recordings, candles, other formats; paths or URIs.",
+        ),
+    ],
     gap_s: Annotated[
         float, typer.Option("--gap-s", help="Silence from which on it is a gap, in seconds.")
     ] = 10.0,
     far_bps: Annotated[
         float, typer.Option("--far-bps", help="Distance from which on a price is an outlier, in basis points.")
     ] = 100.0,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="Which one, where a source has several.", show_default=False)
+    ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per file and line.")] = False,
 ) -> None:
-    """Look for defects in recordings as they are: exit code 0 clean, 1 defects, 2 not readable.
+    """Look for defects in market data as it is: exit code 0 clean, 1 defects, 2 not readable.
 
-    Gaps, crossed books, steps of the clocks, repeated messages and trades, outliers, impossible values:
-    each counted, with the first rows (from 0) and their local times in UTC. Nothing is changed.
+    Gaps, crossed books, steps of the clocks, repeated messages and trades, outliers, impossible values; of
+    candles gaps, repeats, outliers, impossible values: each counted, with the first rows (from 0; lines of
+    text files from 1) and their times in UTC. Nothing is changed.
     """
-    from makerside.journal.defects import Limits, find_defects
-    from makerside.model.errors import ConfigError, UserError
+    from makerside.cli.tapes import reported
+    from makerside.journal.defects import Limits
+    from makerside.model.errors import ConfigError, MakersideError
     from makerside.model.units import NS_PER_S
+    from makerside.research.data_check import check_source
+    from makerside.research.sources import at_hand, shown
 
     for name, value in (("--gap-s", gap_s), ("--far-bps", far_bps)):
         if not 0 < value < 1e9:
             raise ConfigError(f"{name} {value}: must be above 0 and below 10^9")
     limits = Limits(gap_ns=round(gap_s * NS_PER_S), far_bps=far_bps)
     code = EXIT_CLEAN
-    for path in paths:
+    for source in sources:
         try:
-            findings = find_defects(path, limits)
-        except UserError as error:
+            with reported() as report, at_hand(source, partial(report, "fetch")) as path:
+                findings = check_source(path, limits, symbol, partial(report, "check"))
+        except MakersideError as error:
             # The other files are still worth a look.
             typer.echo(f"error: {error}", err=True)
             if is_json:
-                typer.echo(json.dumps({"path": str(path), "error": str(error)}))
+                typer.echo(json.dumps({"path": shown(source), "error": str(error)}))
             code = EXIT_UNREADABLE
             continue
-        _print_json(findings) if is_json else _print_table(findings)
+        _print_json(shown(source), findings) if is_json else _print_table(shown(source), findings)
         code = max(code, EXIT_DEFECTS if findings.defects else EXIT_CLEAN)
     raise typer.Exit(code)
 
 
-def _print_json(findings: "Findings") -> None:
-    typer.echo(json.dumps(asdict(findings) | {"path": str(findings.path)}))
+def _print_json(source: str, findings: "Findings") -> None:
+    typer.echo(json.dumps(asdict(findings) | {"path": source}))
 
 
-def _print_table(findings: "Findings") -> None:
+def _print_table(source: str, findings: "Findings") -> None:
     minutes = (findings.last_ns - findings.first_ns) / 6e10
     words = f"{len(findings.defects)} sorts of defects" if findings.defects else "clean"
     start = _utc(findings.first_ns, "%Y-%m-%d %H:%M:%S")
-    typer.echo(f"{findings.path}: {findings.n_rows:,} rows, {minutes:,.1f} min from {start} UTC: {words}")
+    typer.echo(f"{source}: {findings.n_rows:,} rows, {minutes:,.1f} min from {start} UTC: {words}")
     if not findings.defects:
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("defect", "count", "row", "local time", "detail"):
+    for name in ("defect", "count", "row", "time", "detail"):
         is_number = name in ("count", "row")
         table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "detail")
     for defect in findings.defects:
@@ -89,10 +106,13 @@ def _utc(ts_ns: int, pattern: str) -> str:
 
 
 def import_command(
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            help="hftbacktest .npz, Parquet of our schema, or wire messages of Hyperliquid (.jsonl, .zst, .gz)."
+            metavar="SOURCE...",
+            help="Parquet of our schema, folder of a record or paper run, hftbacktest .npz, wire messages of "
+            "Hyperliquid (.jsonl), Tardis CSV (book and trades together), candles in CSV or Parquet; "
+            "paths or URIs such as s3://BUCKET/FILE.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write; replaced when it exists.")],
@@ -109,28 +129,46 @@ def import_command(
         str | None, typer.Option("--lot-size", help="Size step; found in the sizes when not given.")
     ] = None,
 ) -> None:
-    """Turn market data of another format into a recording that every command reads.
+    """Turn market data of another format into a recording, or candles, that every command reads.
 
     Every row is checked first; a defect ends the import with its row (from 0) or line (from 1), and
-    nothing is written. Times may be in s, ms, us or ns, all in one unit.
+    nothing is written. Times may be in s, ms, us or ns, all in one unit. Candles stay candles.
     """
-    from makerside.research.data_import import Wanted, import_recording
+    from makerside.cli.tapes import reported
+    from makerside.research.data_import import Imported, import_recording
+    from makerside.research.data_sources import Wanted
+    from makerside.research.sources import at_hand
 
     wanted = Wanted(venue, symbol, _step("--tick-size", tick_size), _step("--lot-size", lot_size))
-    done = import_recording(source, out, wanted)
-    recording, instrument = done.recording, done.recording.instrument
-    grid = "found" if done.is_grid_found else "given"
-    typer.echo(
-        f"{out}: {done.n_rows:,} rows, {recording.duration_ns / 6e10:,.1f} min, {done.n_bytes / 1e6:,.2f} MB; "
-        f"{instrument.venue} {instrument.symbol}, "
-        f"tick {instrument.tick_size:f}, lot {instrument.lot_size:f} ({grid})"
-    )
+    with reported() as report, ExitStack() as stack:
+        paths = [stack.enter_context(at_hand(source, partial(report, "fetch"))) for source in sources]
+        done = import_recording(paths, out, wanted, report)
+    _print_import(out, done) if isinstance(done, Imported) else _print_candles(out, done)
     if done.time_unit != "ns":
         typer.echo(f"times were in {done.time_unit}")
     for name, number in done.notes.items():
         typer.echo(f"left out: {name} {number:,}")
-    for name, number in recording.defects.items():
+
+
+def _print_import(out: Path, done: "Imported") -> None:
+    instrument = done.instrument
+    grid = "found" if done.is_grid_found else "given"
+    typer.echo(
+        f"{out}: {done.n_rows:,} rows, {done.duration_ns / 6e10:,.1f} min, {done.n_bytes / 1e6:,.2f} MB; "
+        f"{instrument.venue} {instrument.symbol}, "
+        f"tick {instrument.tick_size:f}, lot {instrument.lot_size:f} ({grid})"
+    )
+    for name, number in done.defects.items():
         typer.echo(f"handled on loading: {name} {number:,}")
+
+
+def _print_candles(out: Path, done: "ImportedCandles") -> None:
+    typer.echo(
+        f"{out}: {done.n_rows:,} candles of {done.interval_ns / 1e9:g} s, {done.n_bytes / 1e6:,.2f} MB; "
+        f"{done.venue} {done.symbol}"
+    )
+    for name, number in done.defects.items():
+        typer.echo(f"left as it is: {name} {number:,}")
 
 
 def _step(name: str, text: str | None) -> Decimal | None:

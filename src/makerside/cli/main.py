@@ -10,7 +10,20 @@ from collections.abc import Sequence
 import typer
 
 from makerside import __version__
-from makerside.cli import backtest, config, data, demo, exchange, live, paper, record, replay, sweep, warmup
+from makerside.cli import (
+    backtest,
+    config,
+    data,
+    demo,
+    exchange,
+    live,
+    paper,
+    record,
+    replay,
+    sweep,
+    validate,
+    warmup,
+)
 from makerside.cli.logs import configure_logs
 from makerside.model.errors import MakersideError, VenueError
 
@@ -31,6 +44,7 @@ app.command("live")(live.live)
 app.command("record")(record.record)
 app.command("backtest")(backtest.backtest)
 app.command("sweep")(sweep.sweep)
+app.command("validate")(validate.validate)
 app.command("replay")(replay.replay_command)
 app.command("warmup")(warmup.warmup)
 app.add_typer(data.app, name="data")

@@ -25,11 +25,12 @@ StrategyOption = Annotated[
 ]
 
 DataOption = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--data",
         "-d",
-        help="Recording: Parquet file, or folder of a record or paper run; repeat for several symbols.",
+        help="Recording: Parquet file, or folder of a record or paper run; a path, or a URI such as "
+        "s3://BUCKET/FILE. Repeat for several symbols.",
     ),
 ]
 UrlOption = Annotated[

@@ -1,4 +1,4 @@
-"""Defects of a recording, found in the file as it is: counted, and the first of each located.
+"""Defects of a recording, found in its rows as they are: counted, and the first of each located.
 
 `recording.py` handles what it can while loading; here nothing is handled. Rows whose values are impossible
 are reported and left out of what follows. What is a matter of degree has a limit in `Limits`.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from makerside.journal.recording import is_backlog
 from makerside.journal.recording_file import (
     KIND_BBO,
+    KIND_GAP,
     KIND_TRADE,
     NO_UNIT,
     TIMES,
@@ -28,7 +29,7 @@ from makerside.journal.recording_file import (
     read_table,
     units_of,
 )
-from makerside.journal.touches import touches_of
+from makerside.journal.touches import Progress, touches_of
 from makerside.model.units import NS_PER_S
 
 PLACES_KEPT = 5
@@ -60,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a defect is. row : of the file, from 0;  ts_local_ns : its local time;  detail : how bad"""
+    """Where a defect is. row : as its table counts;  ts_local_ns : its local time;  detail : how bad"""
 
     row: int
     ts_local_ns: int
@@ -101,27 +102,31 @@ class _Found:
 
 def find_defects(path: Path, limits: Limits | None = None) -> Findings:
     """Return the defects of a Parquet recording; DataError when it cannot be read at all."""
+    return defects_of(read_table(path), limits)
+
+
+def defects_of(table: Table, limits: Limits | None = None, on_progress: Progress | None = None) -> Findings:
+    """Return the defects of the rows of a recording, whatever file they come from."""
     limits = limits or Limits()
-    table = read_table(path)
-    found = [one for one in _all(table, limits) if len(one.rows)]
+    found = [one for one in _all(table, limits, on_progress) if len(one.rows)]
     local = table.columns["ts_local_ns"]
     return Findings(
-        path, len(table), int(local.min()), int(local.max()), [_defect(one, table.columns) for one in found]
+        table.path, len(table), int(local.min()), int(local.max()), [_defect(one, table) for one in found]
     )
 
 
-def _defect(found: _Found, columns: Columns) -> Defect:
-    places = []
+def _defect(found: _Found, table: Table) -> Defect:
+    columns, places = table.columns, []
     for i, row in enumerate(found.rows[:PLACES_KEPT].tolist()):
         if found.numbers is not None:
             detail = f"{found.numbers[i]:,.6g} {found.unit}".strip()
         else:
             detail = f"price {columns['price'][row]:.12g}, size {columns['size'][row]:.12g}"
-        places.append(Place(row, int(columns["ts_local_ns"][row]), detail))
+        places.append(Place(int(table.numbers[row]), int(columns["ts_local_ns"][row]), detail))
     return Defect(found.name, found.meaning, len(found.rows), places)
 
 
-def _all(table: Table, limits: Limits) -> Iterator[_Found]:
+def _all(table: Table, limits: Limits, on_progress: Progress | None) -> Iterator[_Found]:
     columns = table.columns
     impossible = np.zeros(len(table), bool)
     for name, words, broken in VALUE_RULES:
@@ -133,12 +138,13 @@ def _all(table: Table, limits: Limits) -> Iterator[_Found]:
     yield from _clocks(columns, limits)
     if impossible.all():
         return
-    # What follows works on the sound rows; `numbers` still tells their rows in the file.
-    sound = table.take(~impossible)
-    for one in (*_gaps(sound.columns, limits), *_book(sound.columns, limits), *_repeats(sound.columns, limits)):
-        yield _Found(one.name, one.meaning, sound.numbers[one.rows], one.numbers, one.unit)
-    for one in (*_sizes(sound.columns), *_trades(sound.columns)):
-        yield _Found(one.name, one.meaning, sound.numbers[one.rows], one.numbers, one.unit)
+    # What follows works on the sound rows; `places` still tells where they are in the table.
+    places = np.flatnonzero(~impossible)
+    sound = table.take(~impossible).columns
+    for one in (*_gaps(sound, limits), *_book(sound, limits, on_progress), *_repeats(sound, limits)):
+        yield _Found(one.name, one.meaning, places[one.rows], one.numbers, one.unit)
+    for one in (*_sizes(sound), *_trades(sound)):
+        yield _Found(one.name, one.meaning, places[one.rows], one.numbers, one.unit)
 
 
 def _units(columns: Columns) -> Iterator[_Found]:
@@ -212,6 +218,8 @@ def _gaps(columns: Columns, limits: Limits) -> Iterator[_Found]:
     local = columns["ts_local_ns"]
     after = np.flatnonzero(np.diff(local) > limits.gap_ns) + 1
     yield _Found("gap", "nothing arrived before this row", after, (local[after] - local[after - 1]) / 1e9, "s")
+    told = np.flatnonzero(columns["kind"] == KIND_GAP)
+    yield _Found("interruption", "the recorder itself says that the feed was interrupted", told)
     books = np.flatnonzero(columns["kind"] != KIND_TRADE)
     steps = np.diff(local[books])
     # Trades between two book rows that are neighbours of each other only in the book.
@@ -220,8 +228,8 @@ def _gaps(columns: Columns, limits: Limits) -> Iterator[_Found]:
     yield _Found("book_gap", "trades arrived, but no book before this row", after, steps[is_alone] / 1e9, "s")
 
 
-def _book(columns: Columns, limits: Limits) -> Iterator[_Found]:
-    bids, asks = touches_of(columns)
+def _book(columns: Columns, limits: Limits, on_progress: Progress | None) -> Iterator[_Found]:
+    bids, asks = touches_of(columns, on_progress)
     states = np.flatnonzero(np.isfinite(bids) & np.isfinite(asks))
     if not len(states):
         return

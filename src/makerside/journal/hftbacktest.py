@@ -28,8 +28,8 @@ from makerside.journal.recording_file import (
     KIND_TRADE,
     Columns,
     Table,
-    first_line,
 )
+from makerside.journal.whole_file import first_line
 from makerside.model.errors import DataError
 
 event_dtype = np.dtype(

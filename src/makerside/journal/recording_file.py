@@ -1,23 +1,24 @@
-"""The file of a recording: what its columns are, reading and checking them, writing one whole or not at all.
+"""The file of a recording: what its columns are, reading and checking them.
 
 A Parquet file, one row per price level or event, in arrival order: ts_exchange_ns, ts_local_ns (int64),
-kind (1 update, 2 snapshot, 3 trade, 4 best price), side (+1, -1, 0 unknown), price, size (float64), msg
-(rows of one number came in one message). An imported file also names its instrument in the metadata.
+kind (1 update, 2 snapshot, 3 trade, 4 best price, 5 interruption of the feed), side (+1, -1, 0 unknown),
+price, size (float64, or decimals of up to 18 digits), msg (rows of one number came in one message). What we
+write has decimals, exactly those of the source, and names its instrument in the metadata.
 
-May import model only. Next: `recording.py`.
+May import model only. Next: `recording_write.py`, `recording.py`.
 """
 
 import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.model.errors import ConfigError, DataError, UserError
+from makerside.journal.whole_file import first_line
+from makerside.model.errors import ConfigError, DataError
 from makerside.model.instrument import Instrument
 
 COLUMNS = {
@@ -31,19 +32,18 @@ COLUMNS = {
 }
 NUMPY_TYPES = {"int64": "i8", "int8": "i1", "int32": "i4", "double": "f8"}
 TIMES = ("ts_exchange_ns", "ts_local_ns")
-KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_BBO = 1, 2, 3, 4
-KINDS = (KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_BBO)
+KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_BBO, KIND_GAP = 1, 2, 3, 4, 5
+KINDS = (KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_BBO, KIND_GAP)
+BOOK_KINDS = (KIND_DELTA, KIND_SNAPSHOT, KIND_BBO)
 
 # Times are told apart by size: a second, millisecond, ... of these years fits no other unit.
 _YEARS_S = (1_230_768_000, 4_102_444_800)  # 2009 to 2100
 UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 NO_UNIT = -1
 
-_INSTRUMENT_KEY = b"makerside.instrument"
-# A day of BTC L2 has 10^6 to 10^8 rows: times and message numbers shrink to small differences, prices and
-# sizes repeat. Beyond level 6 writing gets several times slower for a few percent.
-_ZSTD_LEVEL = 6
-_DIFFERENCES = ("ts_exchange_ns", "ts_local_ns", "msg")
+INSTRUMENT_KEY = b"makerside.instrument"
+BLOCK_ROWS = 1 << 18  # of a file that is read piece by piece: more is no faster
+DECIMAL_DIGITS = 18  # of a decimal that is stored in eight bytes
 
 Columns = dict[str, NDArray[Any]]
 
@@ -54,6 +54,7 @@ class Table:
 
     numbers : (n,) row (or line) numbers in the file;  word : "row" or "line"
     n_left_out : rows that `take` left out
+    paths, file_of : of rows that came from several files, which are these, and (n,) which each row's is
     """
 
     path: Path
@@ -61,18 +62,24 @@ class Table:
     numbers: NDArray[np.int64]
     word: str = "row"
     n_left_out: int = 0
+    paths: tuple[Path, ...] = ()
+    file_of: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def at(self, i: int) -> str:
         """Return the place of row i for a message: "FILE: row 17"."""
-        return f"{self.path}: {self.word} {self.numbers[i]}"
+        path = self.path if self.file_of is None else self.paths[self.file_of[i]]
+        return f"{path}: {self.word} {self.numbers[i]}"
 
-    def take(self, keep: NDArray[np.bool_]) -> "Table":
-        """Return the rows that are to be kept."""
+    def take(self, keep: NDArray[Any] | slice) -> "Table":
+        """Return some rows. keep : a mask, a slice, or places in the order that is wanted"""
         columns = {name: values[keep] for name, values in self.columns.items()}
-        return Table(self.path, columns, self.numbers[keep], self.word, int((~keep).sum()))
+        file_of = None if self.file_of is None else self.file_of[keep]
+        numbers = self.numbers[keep]
+        left_out = len(self) - len(numbers)
+        return replace(self, columns=columns, numbers=numbers, n_left_out=left_out, file_of=file_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +95,108 @@ def read_table(path: Path) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _check_columns(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            n, done = file.metadata.num_rows, 0
+            columns: Columns = {name: np.empty(n, NUMPY_TYPES[kind]) for name, kind in COLUMNS.items()}
+            # Into place piece by piece: Arrow's copy of everything beside ours would double the memory.
+            for batch in file.iter_batches(BLOCK_ROWS, columns=list(COLUMNS)):
+                block = _table_of(path, pa.Table.from_batches([batch]), done)
+                for name, values in block.columns.items():
+                    columns[name][done : done + len(block)] = values
+                done += len(block)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: the file is damaged ({first_line(error)})") from None
+    if n == 0:
+        raise DataError(f"{path}: the file has no rows")
+    if done != n:
+        raise DataError(f"{path}: the file is damaged ({done} rows are there, {n} are counted)")
+    return Table(path, columns, np.arange(n, dtype=np.int64))
+
+
+def read_blocks(path: Path, block_rows: int = BLOCK_ROWS) -> Iterator[Table]:
+    """Yield the columns of a file piece by piece, each of whole messages; errors as `read_table`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _check_columns(path)
+    rest, first = None, 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(block_rows, columns=list(COLUMNS)):
+                part = pa.Table.from_batches([batch])
+                part = part if rest is None else pa.concat_tables([rest, part])
+                msg = part.column("msg").to_numpy()
+                whole = int(np.flatnonzero(msg != msg[-1])[-1]) + 1 if (msg != msg[-1]).any() else 0
+                if whole:
+                    yield _table_of(path, part.slice(0, whole), first)
+                first, rest = first + whole, part.slice(whole)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: the file is damaged ({first_line(error)})") from None
+    if rest is None:
+        raise DataError(f"{path}: the file has no rows")
+    yield _table_of(path, rest, first)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows that a file claims to have; DataError when it is unreadable."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _read_schema(path)
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: the file is damaged ({first_line(error)})") from None
+
+
+def _check_columns(path: Path) -> None:
     schema = _read_schema(path)
+    if {"open", "high", "low", "close"} <= set(schema.names):
+        raise DataError(f"{path}: holds candles; they tell no order book, and none is made up from them")
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise DataError(f"{path}: column {missing[0]} is missing; a recording has {', '.join(COLUMNS)}")
     for name, kind in COLUMNS.items():
-        if str(schema.field(name).type) != kind:
-            raise DataError(f"{path}: column {name} is {schema.field(name).type}; it must be {kind}")
-    try:
-        table = pq.read_table(path, columns=list(COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: the file is damaged ({first_line(error)})") from None
-    if table.num_rows == 0:
-        raise DataError(f"{path}: the file has no rows")
+        found = schema.field(name).type
+        if str(found) != kind and not (kind == "double" and is_small_decimal(found)):
+            more = f" or a decimal of at most {DECIMAL_DIGITS} digits" if kind == "double" else ""
+            raise DataError(f"{path}: column {name} is {found}; it must be {kind}{more}")
+
+
+def is_small_decimal(kind: Any) -> bool:
+    """Return whether an Arrow type is a decimal that fits into eight bytes."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_decimal(kind) and kind.precision <= DECIMAL_DIGITS and kind.scale >= 0)
+
+
+def _table_of(path: Path, table: Any, first: int) -> Table:
     for name in COLUMNS:
         if table.column(name).null_count:
             raise DataError(f"{path}: column {name} has empty values; every row needs all columns")
-    columns = {name: table.column(name).to_numpy() for name in COLUMNS}
-    return Table(path, columns, np.arange(table.num_rows, dtype=np.int64))
+    columns = {name: to_numpy(table.column(name)) for name in COLUMNS}
+    return Table(path, columns, np.arange(first, first + table.num_rows, dtype=np.int64))
+
+
+def to_numpy(column: Any) -> NDArray[Any]:
+    """Return a column; decimals as the floats nearest to them: both operands of the division are exact."""
+    import pyarrow as pa
+
+    if not pa.types.is_decimal(column.type):
+        values: NDArray[Any] = column.to_numpy()
+        return values
+    scale = column.type.scale
+    chunk = column.cast(pa.decimal128(DECIMAL_DIGITS, scale)).combine_chunks()
+    words = np.frombuffer(chunk.buffers()[1], np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
+    floats: NDArray[np.float64] = words[::2] / 10.0**scale
+    return floats
 
 
 def read_instrument(path: Path) -> NamedInstrument | None:
     """Return the instrument that a file names, None when it names none; DataError when it is unreadable."""
-    text = (_read_schema(path).metadata or {}).get(_INSTRUMENT_KEY)
+    text = (_read_schema(path).metadata or {}).get(INSTRUMENT_KEY)
     if text is None:
         return None
     try:
@@ -135,69 +221,29 @@ def _read_schema(path: Path) -> Any:
         raise DataError(f"{path}: not a readable Parquet file ({first_line(error)})") from None
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text: libraries append pages."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _needs_no_price(columns: Columns) -> NDArray[np.bool_]:
+    """Return which rows tell of an empty side, an empty book or an interruption."""
+    is_empty = np.isin(columns["kind"], (KIND_BBO, KIND_SNAPSHOT)) & (columns["size"] == 0)
+    none: NDArray[np.bool_] = is_empty | (columns["kind"] == KIND_GAP)
+    return none
 
 
-def write_table(path: Path, columns: Columns, named: NamedInstrument) -> int:
-    """Write a recording; returns its bytes. The file is there whole, or as it was before.
-
-    errors : UserError when it cannot be written
-    """
-    import pyarrow as pa
-
-    # Of this process alone: two imports into one folder do not meet. Same folder: a rename stays one step.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(part, columns, named)
-            n_bytes = part.stat().st_size
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise UserError(f"{path}: cannot be written ({reason})") from None
-    return n_bytes
-
-
-def _write(path: Path, columns: Columns, named: NamedInstrument) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = json.dumps(named.instrument.as_dict() | {"is_found": named.is_found})
-    arrays = {
-        name: pa.array(columns[name].astype(NUMPY_TYPES[kind], copy=False)) for name, kind in COLUMNS.items()
-    }
-    pq.write_table(
-        pa.table(arrays).replace_schema_metadata({_INSTRUMENT_KEY: text.encode()}),
-        path,
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        use_dictionary=[name for name in COLUMNS if name not in _DIFFERENCES],
-        column_encoding=dict.fromkeys(_DIFFERENCES, "DELTA_BINARY_PACKED"),
-    )
-
+_TIME_BACK = "ts_local_ns goes back; rows must be in order of arrival"
 
 # What a value may be: name, words for people, and the rows that break it.
 Rule = tuple[str, str, Callable[[Columns], NDArray[np.bool_]]]
 VALUE_RULES: tuple[Rule, ...] = (
-    ("unknown_kind", "kind is not 1, 2, 3 or 4", lambda c: ~np.isin(c["kind"], KINDS)),
+    ("unknown_kind", "kind is not 1 to 5", lambda c: ~np.isin(c["kind"], KINDS)),
     ("unknown_side", "side is not +1, -1 or 0", lambda c: ~np.isin(c["side"], (-1, 0, 1))),
     (
         "book_row_without_side",
         "side 0 is allowed for trades only",
-        lambda c: (c["side"] == 0) & (c["kind"] != KIND_TRADE),
+        lambda c: (c["side"] == 0) & np.isin(c["kind"], BOOK_KINDS),
     ),
     (
         "bad_price",
         "price is not a positive number",
-        # An empty side of a best price has none.
-        lambda c: (
-            ~np.isfinite(c["price"]) | ((c["price"] <= 0) & ~((c["kind"] == KIND_BBO) & (c["size"] == 0)))
-        ),
+        lambda c: ~np.isfinite(c["price"]) | ((c["price"] <= 0) & ~_needs_no_price(c)),
     ),
     (
         "bad_size",
@@ -207,7 +253,7 @@ VALUE_RULES: tuple[Rule, ...] = (
     ("trade_of_nothing", "a trade has no size", lambda c: (c["kind"] == KIND_TRADE) & (c["size"] <= 0)),
     (
         "local_time_back",
-        "ts_local_ns goes back; rows must be in order of arrival",
+        _TIME_BACK,
         lambda c: np.append(False, c["ts_local_ns"][1:] < c["ts_local_ns"][:-1]),
     ),
 )
@@ -215,15 +261,34 @@ VALUE_RULES: tuple[Rule, ...] = (
 
 def check_values(table: Table) -> None:
     """Raise DataError with the first row that breaks a rule of `VALUE_RULES`."""
-    columns = table.columns
-    for _, words, broken in VALUE_RULES:
-        bad = broken(columns)
-        if bad.any():
-            i = int(np.argmax(bad))
-            facts = ", ".join(f"{name} {columns[name][i]}" for name in ("kind", "price", "size"))
-            raise DataError(f"{table.at(i)}: {words} ({facts})")
-    if not (columns["price"] > 0).any():
-        raise DataError(f"{table.path}: no row has a price; money cannot be turned into lots")
+    for _ in checked(blocks_of(table)):
+        pass
+
+
+def blocks_of(table: Table, block_rows: int = BLOCK_ROWS) -> Iterator[Table]:
+    """Yield a table piece by piece, without copying; messages may be cut."""
+    for begin in range(0, len(table), block_rows):
+        yield table.take(slice(begin, begin + block_rows))
+
+
+def checked(blocks: Iterable[Table]) -> Iterator[Table]:
+    """Yield the blocks of a file after a look at each; DataError with the first row that breaks a rule."""
+    last_ns, has_price, path = None, False, None
+    for table in blocks:
+        columns, path = table.columns, table.path
+        if last_ns is not None and columns["ts_local_ns"][0] < last_ns:
+            raise DataError(f"{table.at(0)}: {_TIME_BACK}")
+        for _, words, broken in VALUE_RULES:
+            bad = broken(columns)
+            if bad.any():
+                i = int(np.argmax(bad))
+                facts = ", ".join(f"{name} {columns[name][i]}" for name in ("kind", "price", "size"))
+                raise DataError(f"{table.at(i)}: {words} ({facts})")
+        last_ns = int(columns["ts_local_ns"][-1])
+        has_price = has_price or bool((columns["price"] > 0).any())
+        yield table
+    if not has_price:
+        raise DataError(f"{path}: no row has a price; money cannot be turned into lots")
 
 
 def last_rows(columns: Columns) -> NDArray[np.bool_]:
@@ -261,4 +326,4 @@ def in_nanoseconds(table: Table) -> tuple[Table, str]:
     if factor == 1:
         return table, "ns"
     scaled = columns | {name: columns[name] * factor for name in TIMES}
-    return Table(table.path, scaled, table.numbers, table.word), names[first]
+    return replace(table, columns=scaled), names[first]

@@ -5,12 +5,16 @@ defects must see what is left without that. May import model only. Next: `defect
 """
 
 import heapq
+from collections.abc import Callable, Iterator
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.recording_file import KIND_BBO, KIND_SNAPSHOT, KIND_TRADE, Columns, last_rows
+from makerside.journal.recording_file import KIND_BBO, KIND_GAP, KIND_SNAPSHOT, KIND_TRADE, Columns, last_rows
+
+_PIECE_ROWS = 1 << 17
+Progress = Callable[[int, int], None]  # (rows done, rows in all)
 
 
 class _Side:
@@ -43,7 +47,9 @@ class _Side:
         return heap[0] if heap else inf
 
 
-def touches_of(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def touches_of(
+    columns: Columns, on_progress: Progress | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (bids, asks): the best prices that its feed tells, at the last row of each message.
 
     Updates with snapshots are one feed, best prices another: a venue sends them side by side, each in its
@@ -55,12 +61,14 @@ def touches_of(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float6
     bid_side, ask_side = _Side(-1), _Side(1)
     best_bid = best_ask = np.nan
     in_snapshot = False
-    is_last = last_rows(columns).tolist()
-    values = (columns[name].tolist() for name in ("kind", "side", "price", "size"))
-    for row, (kind, side, price, size, is_end) in enumerate(zip(*values, is_last, strict=True)):
+    for row, (kind, side, price, size, is_end) in enumerate(_rows(columns, on_progress)):
         if kind == KIND_BBO:
             told = price if size > 0 else np.nan
             best_bid, best_ask = (told, best_ask) if side > 0 else (best_bid, told)
+        elif kind == KIND_GAP:
+            bid_side.clear()
+            ask_side.clear()
+            best_bid = best_ask = np.nan
         elif kind != KIND_TRADE:
             if kind == KIND_SNAPSHOT and not in_snapshot:
                 bid_side.clear()
@@ -76,3 +84,13 @@ def touches_of(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float6
             bid, ask = bid_side.best(), ask_side.best()
             bids[row], asks[row] = (-bid if bid < inf else np.nan), (ask if ask < inf else np.nan)
     return bids, asks
+
+
+def _rows(columns: Columns, on_progress: Progress | None) -> Iterator[tuple[int, int, float, float, bool]]:
+    """Yield kind, side, price, size of each row, and whether it ends a message, as Python's numbers."""
+    n = len(columns["kind"])
+    values = [columns[name] for name in ("kind", "side", "price", "size")] + [last_rows(columns)]
+    for begin in range(0, n, _PIECE_ROWS):
+        yield from zip(*(one[begin : begin + _PIECE_ROWS].tolist() for one in values), strict=True)
+        if on_progress is not None:
+            on_progress(min(n, begin + _PIECE_ROWS), n)

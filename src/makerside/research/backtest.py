@@ -73,8 +73,7 @@ class Tape:
     @classmethod
     def of(cls, recordings: list[Recording], feed_ms: float) -> "Tape":
         """Return the tape of recordings. feed_ms : added to the recordings' own time from venue to us"""
-        events = merge(recordings)
-        events["ts_local_ns"] += round(feed_ms * NS_PER_MS)
+        events = merge(recordings, round(feed_ms * NS_PER_MS), may_share=True)
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
         return cls(instruments, reference, events, venue_order(events))
@@ -187,7 +186,7 @@ class Simulation:
 
 def block_rows(rows: int, n_worlds: int = 1) -> int:
     """Return the size of a journal block that takes so many rows of each world at least."""
-    from makerside.sim.loop import MESSAGE_ROWS_MAX, OWN_ROWS_MIN
+    from makerside.sim.walk_traders import MESSAGE_ROWS_MAX, OWN_ROWS_MIN
 
     return n_worlds * (rows + OWN_ROWS_MIN) + (MESSAGE_ROWS_MAX if n_worlds == 1 else 0)
 

@@ -1,5 +1,6 @@
 """Parameter sets of a sweep: from `key=a,b,c` texts to configurations."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,18 @@ def refuse_overlap(grid: dict[str, list[str]], settings: Sequence[str]) -> None:
             raise ConfigError(f"--set {text}: is an axis of the grid as well; leave one of them out")
 
 
+def n_combinations(grid: dict[str, list[str]]) -> int:
+    """Return how many sets the whole grid has."""
+    return math.prod(len(values) for values in grid.values())
+
+
 def expand(grid: dict[str, list[str]], n_random: int | None, seed: int) -> list[dict[str, str]]:
     """Return all combinations, the last key changing fastest; or a sample of them, in the same order.
 
     n_random : how many to draw without replacement, None for all
     errors   : ConfigError when there are more than SETS_MAX, or fewer than asked for
     """
-    n = 1
-    for values in grid.values():
-        n *= len(values)
+    n = n_combinations(grid)
     wanted = n if n_random is None else n_random
     if not 1 <= wanted <= min(n, SETS_MAX):
         raise ConfigError(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from makerside.config.load import flatten
 from makerside.model.units import E8, NS_PER_S
 from makerside.research.charts import (
+    chart_library,
     latency_chart,
     markout_chart,
     pnl_chart,
@@ -56,14 +57,12 @@ def write_report(
 
 def write_page(path: Path, title: str, body: str) -> None:
     """Write a page that opens without a network, charts included."""
-    from plotly.offline import get_plotlyjs
-
     text = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{html.escape(title)}</title>"
-        f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head>\n"
-        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+        f"<style>{STYLE}</style></head>\n"
+        f"<body><h1>{html.escape(title)}</h1>{body}{chart_library()}</body></html>\n"
     )
     path.write_text(text)
 

@@ -171,26 +171,47 @@ def _sharpes(sums: NDArray[np.float64], squares: NDArray[np.float64], n: int) ->
     return np.divide(means, np.sqrt(variances), out=np.zeros_like(means), where=variances > 1e-300)
 
 
-def judge(returns: NDArray[np.float64]) -> Verdict:
+def sharpes_of(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each trial's Sharpe ratio per period, 0 where nothing was done. returns : (periods, trials)"""
+    means: NDArray[np.float64] = returns.mean(axis=0)
+    deviations = returns.std(axis=0, ddof=1)
+    found: NDArray[np.float64] = np.zeros_like(means)
+    np.divide(means, deviations, out=found, where=deviations > 0)
+    return found
+
+
+def luck_deviation(sharpes: NDArray[np.float64], periods: int) -> float:
+    """Return how far luck spreads the Sharpe ratios of trials without skill, per period.
+
+    At most the deviation of an estimate, 1/sqrt(T - 1): what trials differ by beyond that is no luck. Without
+    this bound a few hopeless sets in a grid would make the luck of all others look large (ADR 14).
+    """
+    if len(sharpes) < 2:
+        return 0.0
+    return min(float(sharpes.std(ddof=1)), 1.0 / math.sqrt(periods - 1))
+
+
+def judge(returns: NDArray[np.float64], *, is_cross_validated: bool = True) -> Verdict:
     """Judge the best of many trials.
 
-    returns : (periods, trials) of one sweep, all trials on the same periods
-    errors  : ValueError when there is no trial or no period
+    returns            : (periods, trials) of one sweep, all trials on the same periods
+    is_cross_validated : False leaves the slow half out: whoever does not win then does not win at all
+    errors             : ValueError when there is no trial or no period
     """
     periods, trials = returns.shape
     if periods < 2 or trials < 1:
         raise ValueError(f"{periods} periods of {trials} trials: at least 2 periods of 1 trial are needed")
-    means, deviations = returns.mean(axis=0), returns.std(axis=0, ddof=1)
-    sharpes = np.divide(means, deviations, out=np.zeros_like(means), where=deviations > 0)
+    sharpes = sharpes_of(returns)
     best = int(sharpes.argmax())
     sharpe = float(sharpes[best])
     skew, kurtosis = moments(returns[:, best])
     effective = effective_trials(returns)
     # All trials count, although many are alike: what they have in common is missing in their deviation
     # already, and would be taken off twice with the number of independent ones.
-    threshold = luck_threshold(float(sharpes.std(ddof=1)), trials) if trials > 1 else 0.0
+    threshold = luck_threshold(luck_deviation(sharpes, periods), trials)
     deflated = probabilistic_sharpe(sharpe, threshold, periods, skew, kurtosis)
-    found = overfitting(returns) if trials > 1 and periods >= 2 * BLOCKS else None
+    is_enough = is_cross_validated and trials > 1 and periods >= 2 * BLOCKS
+    found = overfitting(returns) if is_enough else None
     verdict = Verdict(
         best=best,
         sharpe=sharpe,
@@ -214,7 +235,7 @@ def _with_reasons(verdict: Verdict) -> Verdict:
         reasons.append("no trial made money")
     elif not verdict.deflated >= CONFIDENCE:
         reasons.append(
-            f"the best is better than the luck of {verdict.trials} trials"
+            f"the best is better than the luck of {verdict.trials:,} trials"
             f" with a probability of {verdict.deflated:.2f}, not {CONFIDENCE}"
         )
     if verdict.overfitting is not None and verdict.overfitting.probability > PBO_MAX:

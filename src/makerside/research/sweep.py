@@ -1,19 +1,19 @@
-"""A sweep: many parameter sets over one tape, on threads, every trial on record.
+"""A sweep: many parameter sets over one tape, shard by shard, every trial on record.
 
     sweep.json       what is run: data, sets, versions; a sweep is resumed only when all of it is the same
     trials.jsonl     one line per finished trial, flushed to the disk; the last line may be torn
     trials.parquet   all trials, in the order of the sets, once they are complete
     summary.json, report.html
 
-Results do not depend on threads, order or interruptions: a trial shares only what nobody writes.
+Results do not depend on threads, engine, shards, order or interruptions: trials share only what nobody writes.
 """
 
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,18 +23,34 @@ from makerside import __version__
 from makerside.config.load import config_hash
 from makerside.journal.folder import write_json
 from makerside.model.errors import UserError
+from makerside.research.crew import Crew, ThreadCrew
 from makerside.research.grid import ParameterSet
-from makerside.research.trial import SharedMarket, Trial, run_trial
+from makerside.research.shards import SETS_MAX, cut, likeness
+from makerside.research.trial import SharedMarket, Trial
 
 PLAN_NAME = "sweep.json"
 LOG_NAME = "trials.jsonl"
 TABLE_NAME = "trials.parquet"
 OWN_FILES = (PLAN_NAME, LOG_NAME, TABLE_NAME, "summary.json", "report.html")
-Progress = Callable[[int, int], None]
 
 
-def plan_of(sets: Sequence[ParameterSet], market: SharedMarket) -> dict[str, Any]:
-    """Return what makes a sweep the same sweep."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep is. rows, rows_done : of the tape, once for each set"""
+
+    sets_done: int
+    sets: int
+    rows_done: int
+    rows: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def plan_of(
+    sets: Sequence[ParameterSet], market: SharedMarket, drawn: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """Return what makes a sweep the same sweep. drawn : how its sets were drawn, for the record"""
     configs = hashlib.sha256("".join(config_hash(one.config) for one in sets).encode()).hexdigest()
     return {
         "makerside": __version__,
@@ -42,6 +58,7 @@ def plan_of(sets: Sequence[ParameterSet], market: SharedMarket) -> dict[str, Any
         "rows": len(market.tape.events),
         "symbols": [instrument.symbol for instrument in market.tape.instruments],
         "sets": len(sets),
+        **(drawn or {}),
         "configs_sha256": configs,
         "samples": len(market.sample_ns),
     }
@@ -106,46 +123,51 @@ def run_sweep(
     sets: Sequence[ParameterSet],
     market: SharedMarket,
     folder: Path,
-    jobs: int,
-    on_progress: Progress | None = None,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+    *,
+    crew: Crew | None = None,
+    shard_max: int = SETS_MAX,
+    drawn: dict[str, int] | None = None,
 ) -> list[Trial] | None:
     """Run what an earlier call has not finished; returns all trials by index, None when interrupted.
 
     jobs        : threads
-    on_progress : called with (trials done, trials in all); KeyboardInterrupt ends the sweep, resumable
+    crew        : who runs the shards instead of threads of this process
+    on_progress : called some times a second; KeyboardInterrupt, from it or elsewhere, ends the sweep, resumable
+    shard_max   : sets that are run together, at most; fewer lose less when the sweep is interrupted
     """
-    done = {trial.index: trial for trial in open_folder(folder, plan_of(sets, market))}
-    left = [one for one in sets if one.index not in done]
-    if on_progress is not None:
-        on_progress(len(done), len(sets))
-    stop = threading.Event()
-    with (folder / LOG_NAME).open("a") as log, ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(run_trial, one.config, market, one.index, one.settings, stop) for one in left}
-        try:
-            while futures:
-                finished, futures = wait(futures, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    trial = future.result()
-                    _note(log, trial)
-                    done[trial.index] = trial
-                    if on_progress is not None:
-                        on_progress(len(done), len(sets))
-        except KeyboardInterrupt:
-            return None
-        finally:
-            # Running trials end at their next look at the equity; what has not begun never does.
-            stop.set()
-            for future in futures:
-                future.cancel()
-    trials = [done[one.index] for one in sets]
-    write_table(folder / TABLE_NAME, trials)
-    return trials
+    done = {trial.index: trial for trial in open_folder(folder, plan_of(sets, market, drawn))}
+    tape_rows = len(market.tape.events)
+
+    def tell(rows_running: int) -> None:
+        if on_progress is not None:
+            rows_done = len(done) * tape_rows + rows_running
+            on_progress(Progress(len(done), len(sets), rows_done, len(sets) * tape_rows))
+
+    crew = ThreadCrew(jobs) if crew is None else crew
+    left = sorted((one for one in sets if one.index not in done), key=likeness)
+    shards = cut(left, crew.size, shard_max)
+    try:
+        tell(0)
+        with (folder / LOG_NAME).open("a") as log, closing(crew.run(market, shards)) as looks:
+            for trials, rows_running in looks:
+                _note(log, trials)
+                done.update({trial.index: trial for trial in trials})
+                tell(rows_running)
+    except KeyboardInterrupt:
+        return None
+    found = [done[one.index] for one in sets]
+    write_table(folder / TABLE_NAME, found)
+    return found
 
 
-def _note(log: IO[str], trial: Trial) -> None:
-    log.write(json.dumps(trial.as_dict(), separators=(",", ":")) + "\n")
-    log.flush()
-    os.fsync(log.fileno())
+def _note(log: IO[str], trials: Sequence[Trial]) -> None:
+    """Put finished trials on the disk before anybody hears of them."""
+    if trials:
+        log.write("".join(json.dumps(trial.as_dict(), separators=(",", ":")) + "\n" for trial in trials))
+        log.flush()
+        os.fsync(log.fileno())
 
 
 def results_sha256(trials: Sequence[Trial]) -> str:
@@ -164,8 +186,8 @@ def write_table(path: Path, trials: Sequence[Trial]) -> None:
     columns: dict[str, Any] = {"index": [trial.index for trial in trials]}
     for key in trials[0].settings:
         columns[key] = [trial.settings[key] for trial in trials]
-    for key in trials[0].figures:
-        columns[key] = [trial.figures[key] for trial in trials]
+    for key in dict.fromkeys(key for trial in trials for key in trial.figures):
+        columns[key] = [trial.figures.get(key) for trial in trials]
     for key in sorted({key for trial in trials for key in trial.markouts}, key=float):
         columns[f"markout_bps_{key}s"] = [trial.markouts.get(key) for trial in trials]
     columns["actions_digest"] = [trial.actions_digest for trial in trials]

@@ -1,195 +1,173 @@
 """The report of a sweep: one HTML file; the honest probability stands next to every best."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from makerside.model.units import E8
-from makerside.research.charts import BUY_COLOUR, GREY, INK, SELL_COLOUR, new_figure, to_html
+from makerside.research.charts import to_html
 from makerside.research.report import write_page
-from makerside.research.sweep_summary import SHOWN, Ranked, SweepFacts, verdict_lines
+from makerside.research.sweep_charts import (
+    effects,
+    equity_chart,
+    facet_keys,
+    heat_maps,
+    markout_chart,
+    one_setting,
+    pareto_chart,
+)
+from makerside.research.sweep_summary import SHOWN, SweepFacts
+from makerside.research.sweep_words import (
+    COLUMNS,
+    headline,
+    number,
+    sets_text,
+    settings_text,
+    short,
+    verdict_lines,
+)
+from makerside.research.walk import Walk
+from makerside.research.walk_charts import walk_bands, walk_curves
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+WIDE_STYLE = (
+    "<style>.wide{overflow-x:auto} .wide table{font-size:13px} .wide th,.wide td{padding:3px 12px 3px 0;"
+    "text-align:right;white-space:nowrap} td.strong{font-weight:600} tr.first td{background:var(--tile)}"
+    " details{margin:10px 0} summary{cursor:pointer;color:var(--soft)}</style>"
+)
 
-CURVES = 5
-MAPS_MAX = 6
-CURVE_COLOURS = (BUY_COLOUR, SELL_COLOUR, "#8456b8", "#4c8c2b", GREY)
 
-
-def write_sweep_report(path: Path, facts: SweepFacts, title: str) -> None:
+def write_sweep_report(path: Path, facts: SweepFacts, title: str, results_sha256: str) -> None:
     """Write the report of a complete sweep."""
-    write_page(path, title, "\n".join(_sections(facts)))
+    write_page(path, title, WIDE_STYLE + "\n".join(_sections(facts, results_sha256)))
 
 
-def _sections(facts: SweepFacts) -> Iterator[str]:
+def _sections(facts: SweepFacts, results_sha256: str) -> Iterator[str]:
+    yield _note(
+        f"{sets_text(facts)}; {len(facts.market.sample_ns) - 1:,} periods of {facts.market.period_s:,.1f} s; "
+        f"results sha256 {results_sha256[:16]}"
+    )
+    yield from _verdict(facts)
+    yield "<h2>Best sets</h2>"
+    yield _note(
+        "By Sharpe ratio. The order is that of one stretch of data: mind the second figure of each row."
+    )
+    yield _best(facts)
+    yield _words()
+    yield "<h2>Equity of the best</h2>"
+    yield to_html(equity_chart(facts))
+    yield "<h2>After their fills</h2>"
+    yield _note(
+        "Markouts: mean move of the mid after a fill, in our favour, weighted by size, before fees, with its "
+        "95 % interval. Below zero: the set is picked off."
+    )
+    yield to_html(markout_chart(facts))
+    yield from _walks(facts)
+    yield from _maps(facts)
+    yield "<h2>What was risked for it</h2>"
+    yield _note(
+        "Each point is a set, the darker the better than luck. Left: the deepest fall of its equity. Right: "
+        "its mean position. On the line, none is better in both."
+    )
+    yield to_html(pareto_chart(facts))
+
+
+def _verdict(facts: SweepFacts) -> Iterator[str]:
     verdict = facts.verdict
     css = "good" if verdict.has_winner else "bad"
-    lines = verdict_lines(verdict)
-    yield f"<h2 class='{css}'>{html.escape(lines[0])}</h2>"
-    yield "".join(f"<p class='note'>{html.escape(line)}</p>" for line in lines[1:])
-    yield "<h2>Best sets</h2>"
-    yield "<p class='note'>By Sharpe ratio. The order is that of one stretch of data: mind the verdict.</p>"
-    yield _table(facts)
-    yield "<h2>Net PnL and deepest fall</h2>"
-    yield "<p class='note'>Each point is a set. On the line, none is better in both.</p>"
-    yield to_html(_pareto(facts))
-    for first, second in _varying_pairs(facts):
-        yield f"<h2>{html.escape(short(first))} and {html.escape(short(second))}</h2>"
-        yield "<p class='note'>Mean net PnL over all other settings, USD. Islands are luck.</p>"
-        yield to_html(_heat_map(facts, first, second))
-    yield "<h2>Equity of the best</h2>"
-    yield to_html(_equity(facts))
-
-
-def _table(facts: SweepFacts) -> str:
-    shown = facts.ranked[:SHOWN]
-    keys = list(facts.trials[0].settings)
-    head = [
-        *(short(key) for key in keys),
-        "net",
-        "Sharpe/y",
-        "deflated",
-        "Calmar",
-        "drawdown",
-        "fills",
-        "volume",
-        "spread",
-        "markout 5 s",
+    yield f"<h2 class='{css}'>{html.escape(headline(verdict))}</h2>"
+    yield "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in verdict_lines(facts)[1:]) + "</ul>"
+    overfitting = verdict.overfitting.probability if verdict.overfitting is not None else None
+    tiles = [
+        ("net USD of the best", f"{facts.ranked[0].net:+,.2f}"),
+        ("better than luck", number(verdict.deflated, ".3f")),
+        ("probability of overfitting", number(overfitting, ".2f")),
+        *((f"walk-forward, {one.name}, USD", number(one.net_usd, "+,.2f")) for one in facts.walks),
+        ("sets tried", f"{verdict.trials:,}"),
     ]
-    rows = [[*(one.trial.settings[key] for key in keys), *_cells(one, facts, i)] for i, one in enumerate(shown)]
-    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        "<table class='figures'><tr>"
-        + "".join(f"<th>{html.escape(text)}</th>" for text in head)
-        + f"</tr>{cells}</table>"
+    cells = "".join(
+        f"<div class='tile'><b>{html.escape(v)}</b><span>{html.escape(k)}</span></div>" for k, v in tiles
     )
+    yield f"<div class='tiles'>{cells}</div>"
 
 
-def _cells(one: Ranked, facts: SweepFacts, place: int) -> list[str]:
-    figures, found = one.trial.figures, one.performance
-    deflated = f"{facts.verdict.deflated:.3f}" if place == 0 else ""
-    return [
-        f"{one.net:+,.2f}",
-        _number(found.sharpe_annual if found else np.nan, ".2f"),
-        deflated,
-        _number(found.calmar if found else np.nan, ".2f"),
-        f"{one.drawdown_usd:,.2f}",
-        f"{figures['fills']:,}",
-        f"{float(figures['volume']):,.0f}",
-        f"{float(figures['spread']):,.2f}",
-        _number(one.trial.markouts.get("5", np.nan), "+.2f"),
+def _best(facts: SweepFacts) -> str:
+    keys = facts.varying or list(facts.trials[0].settings)
+    head = [*(short(key) for key in keys), *(column.word for column in COLUMNS)]
+    rows = []
+    for one in facts.ranked[:SHOWN]:
+        cells = [(one.trial.settings[key], "") for key in keys]
+        rows.append(cells + [(column.text(one), column.css) for column in COLUMNS])
+    return _table(head, rows)
+
+
+def _words() -> str:
+    rows = [[(column.word, ""), (column.meaning, "")] for column in COLUMNS]
+    return f"<details><summary>What the words mean</summary>{_table(['word', 'meaning'], rows, '')}</details>"
+
+
+def _walks(facts: SweepFacts) -> Iterator[str]:
+    yield "<h2>Walk-forward: what choosing is worth</h2>"
+    walks = [one for one in facts.walks if one.steps]
+    if not walks:
+        yield _note(f"None: {facts.walks[0].reason}.")
+        return
+    yield _note(
+        "The best set of each stretch is traded in the test that follows it. Left out between them: the time "
+        "that positions are held (purge), and as much again (embargo)."
+    )
+    yield to_html(walk_bands(walks, facts))
+    yield to_html(walk_curves(walks, facts))
+    for one in walks:
+        yield f"<details><summary>What was chosen, {one.name}</summary>{_steps(one, facts)}</details>"
+
+
+def _steps(one: Walk, facts: SweepFacts) -> str:
+    by_index = {ranked.trial.index: ranked for ranked in facts.ranked}
+    rows = []
+    for i, step in enumerate(one.steps, 1):
+        chosen = by_index[facts.trials[step.chosen].index]
+        texts = [f"{i}", settings_text(chosen, facts), f"{step.net_usd:+,.2f}", f"{step.median_usd:+,.2f}"]
+        rows.append([(text, "") for text in [*texts, f"{step.better_than:.0%}"]])
+    words = [
+        "test",
+        "chosen by the past",
+        "net USD",
+        "middle one of all sets, USD",
+        "better than, of the others",
     ]
+    chance = number(one.probability, ".2f")
+    note = _note(f"Probability that the Sharpe ratio of all tests together is above 0: {chance}.")
+    return _table(words, rows) + note
 
 
-def short(key: str) -> str:
-    """Return a setting's name without the room that most of them are in."""
-    return key.removeprefix("strategy.")
-
-
-def _number(value: float, form: str) -> str:
-    return "n/a" if not np.isfinite(value) else format(value, form)
-
-
-def _varying_pairs(facts: SweepFacts) -> list[tuple[str, str]]:
-    settings = [trial.settings for trial in facts.trials]
-    keys = [key for key in settings[0] if len({one[key] for one in settings}) > 1]
-    return [(a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]][:MAPS_MAX]
-
-
-def _values(facts: SweepFacts, key: str) -> list[str]:
-    """Return the values of a key: numbers by size, texts as they came."""
-    found = list(dict.fromkeys(trial.settings[key] for trial in facts.trials))
-    try:
-        return sorted(found, key=float)
-    except ValueError:
-        return found
-
-
-def _heat_map(facts: SweepFacts, first: str, second: str) -> "Figure":
-    import plotly.graph_objects as go
-
-    columns, rows = _values(facts, first), _values(facts, second)
-    sums, counts = np.zeros((len(rows), len(columns))), np.zeros((len(rows), len(columns)))
-    for trial in facts.trials:
-        place = rows.index(trial.settings[second]), columns.index(trial.settings[first])
-        sums[place] += float(trial.figures["net"])
-        counts[place] += 1
-    mean = np.full_like(sums, np.nan)
-    np.divide(sums, counts, out=mean, where=counts > 0)
-    figure = new_figure(120 + 36 * len(rows), short(second), short(first))
-    limit = float(np.nanmax(np.abs(mean))) or 1.0
-    figure.add_trace(
-        go.Heatmap(
-            z=mean,
-            x=columns,
-            y=rows,
-            zmin=-limit,
-            zmax=limit,
-            colorscale=[(0.0, SELL_COLOUR), (0.5, "#ffffff"), (1.0, BUY_COLOUR)],
-            texttemplate="%{z:,.2f}" if mean.size <= 120 else None,
-            colorbar={"title": "USD"},
-        )
+def _maps(facts: SweepFacts) -> Iterator[str]:
+    shares = effects(facts)
+    if not shares:
+        return
+    keys = [key for key, _ in shares]
+    yield f"<h2>Net PnL by {html.escape(' and '.join(short(key) for key in keys[:2]))}</h2>"
+    told = ", ".join(f"{short(key)} {share:.0%}" for key, share in shares)
+    yield _note(f"Share of the differences in net PnL that each setting explains by itself: {told}.")
+    if len(keys) == 1:
+        yield to_html(one_setting(facts, keys[0]))
+        return
+    averaged = [key for key in keys[2:] if key not in facet_keys(facts, keys[2:])]
+    mean = f" Mean over {', '.join(short(key) for key in averaged)}." if averaged else ""
+    chance = number(facts.ranked[0].probability, ".3f")
+    yield _note(
+        f"USD. Islands are luck; a good region is wide.{mean} Outlined: the best, better than luck {chance}."
     )
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(type="category")
-    return figure
+    yield to_html(heat_maps(facts))
 
 
-def pareto(points: list[tuple[float, float]]) -> list[int]:
-    """Return the places of (gain, loss) that no other beats in both, by rising loss."""
-    best, found = -np.inf, []
-    for i in sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0])):
-        if points[i][0] > best:
-            best = points[i][0]
-            found.append(i)
-    return found
+def _note(text: str) -> str:
+    return f"<p class='note'>{html.escape(text)}</p>"
 
 
-def _pareto(facts: SweepFacts) -> "Figure":
-    import plotly.graph_objects as go
-
-    points = [(one.net, one.drawdown_usd) for one in facts.ranked]
-    names = ["<br>".join(f"{short(k)} {v}" for k, v in one.trial.settings.items()) for one in facts.ranked]
-    figure = new_figure(360, "net PnL, USD", "deepest fall of the equity, USD")
-    figure.add_trace(
-        go.Scatter(
-            x=[loss for _, loss in points],
-            y=[gain for gain, _ in points],
-            mode="markers",
-            name="sets",
-            text=names,
-            marker={"color": GREY, "size": 7},
-        )
+def _table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]], css: str = "wide") -> str:
+    """Return a table. rows : cells as (text, css class)"""
+    body = "".join(
+        "<tr>" + "".join(f"<td class='{name}'>{html.escape(text)}</td>" for text, name in row) + "</tr>"
+        for row in rows
     )
-    front = pareto(points)
-    figure.add_trace(
-        go.Scatter(
-            x=[points[i][1] for i in front],
-            y=[points[i][0] for i in front],
-            mode="lines+markers",
-            name="none is better in both",
-            text=[names[i] for i in front],
-            line={"color": BUY_COLOUR, "shape": "hv"},
-            marker={"color": BUY_COLOUR, "size": 9},
-        )
-    )
-    return figure
-
-
-def _equity(facts: SweepFacts) -> "Figure":
-    import plotly.graph_objects as go
-
-    figure = new_figure(360, "equity since the start, USD", "hours")
-    hours = (facts.market.sample_ns - facts.market.sample_ns[0]) / 3.6e12
-    for one, colour in zip(facts.ranked[:CURVES], CURVE_COLOURS, strict=False):
-        equity: Any = (one.trial.equity_e8 - one.trial.equity_e8[0]) / E8
-        name = ", ".join(f"{short(key)} {value}" for key, value in one.trial.settings.items())
-        figure.add_trace(
-            go.Scatter(x=hours, y=equity, name=name or "the set", line={"color": colour, "width": 1.4})
-        )
-    figure.add_hline(y=0, line_color=INK, line_width=0.6)
-    return figure
+    heads = "".join(f"<th>{html.escape(text)}</th>" for text in head)
+    return f"<div class='{css}'><table><tr>{heads}</tr>{body}</table></div>"

@@ -8,7 +8,6 @@ not hold Python's lock.
 """
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +22,8 @@ from makerside.model.event import Flag, event_t
 from makerside.model.run import trace_t
 from makerside.model.units import NEVER_NS, NS_PER_S
 from makerside.research.backtest import Simulation, Tape, block_rows, with_fees
-from makerside.research.facts import Money, fills_of, markouts_of, money_of
 from makerside.research.grid import ParameterSet
+from makerside.research.trial_figures import trial_figures
 from makerside.sim.records import PITS_MAX
 
 SAMPLE_ROWS = 4_000  # of the tape between two looks at the equity
@@ -124,7 +123,7 @@ def _mids_at(trace: NDArray[Any], instrument: int, times_ns: NDArray[np.int64]) 
 def run_trials(
     sets: Sequence[ParameterSet],
     market: SharedMarket,
-    stop: threading.Event | None = None,
+    stop: Any | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> list[Trial]:
     """Run sets with as few walks over the tape as can be; trials in the order of the sets.
@@ -149,7 +148,7 @@ def run_trial(
     market: SharedMarket,
     index: int,
     settings: dict[str, Any],
-    stop: threading.Event | None = None,
+    stop: Any | None = None,
 ) -> Trial:
     """Run one set; `Stopped` when the event was set on the way."""
     return run_trials([ParameterSet(index, settings, config)], market, stop)[0]
@@ -164,7 +163,7 @@ def _market_key(config: Config, tape: Tape) -> bytes:
 def _walk(
     sets: Sequence[ParameterSet],
     market: SharedMarket,
-    stop: threading.Event | None,
+    stop: Any | None,
     on_rows: Callable[[int], None] | None,
 ) -> list[Trial]:
     """Run sets that see the same market in one walk."""
@@ -214,29 +213,12 @@ def _trial(
     """Return what a world did, from its fills and its final state."""
     engine = simulation.engines[world]
     rows = np.concatenate(parts) if parts else np.zeros(0, event_t)
-    fills = fills_of(Journal(rows, heads(rows)), market.trace, len(engine.instruments))
-    money = [money_of(engine, fills, i, market.trace) for i in range(len(engine.instruments))]
-    markouts = markouts_of(engine, fills, market.trace)
+    figures, markouts = trial_figures(market, engine, Journal(rows, heads(rows)))
     return Trial(
         index=one.index,
         settings=one.settings,
-        figures=_figures(engine, fills, money),
-        markouts={f"{one.horizon_s:g}": one.gross_bps for one in markouts if one.n},
+        figures=figures,
+        markouts=markouts,
         actions_digest=simulation.digest(world),
         equity_e8=equity,
     )
-
-
-def _figures(engine: Engine, fills: NDArray[Any], money: list[Money]) -> dict[str, int | str]:
-    traders = engine.traders
-    total = Money.sum(money)
-    texts = {name: f"{getattr(total, name):f}" for name in Money.__slots__}
-    return {
-        "decisions": int(traders["n_decisions"].sum()),
-        "orders_placed": int(traders["n_placed"].sum()),
-        "orders_canceled": int(traders["n_cancels"].sum()),
-        "orders_rejected": int(traders["n_rejects"].sum()),
-        "fills": len(fills),
-        "net": f"{total.net:f}",
-        **texts,
-    }

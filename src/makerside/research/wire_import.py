@@ -10,14 +10,15 @@ May import venues and journal. Next: `data_import.py`.
 
 import json
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makerside.journal.recording_file import KINDS, Table, first_line
+from makerside.journal.recording import to_floats
+from makerside.journal.recording_file import KINDS, Table
+from makerside.journal.whole_file import first_line
 from makerside.model.errors import ConfigError, DataError
 from makerside.model.event import Flag, Kind, event_t
 from makerside.model.instrument import Instrument
@@ -31,7 +32,7 @@ from makerside.venues.hyperliquid.wire_market import Bbo, Book, Level, Trade
 COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
 _BLOCK_BYTES = 1 << 16  # small, so that a damaged file tells where
 _EXCERPT = 60  # characters of a message that an error shows
-_FILE_KINDS = {Kind.DELTA: 1, Kind.SNAPSHOT: 2, Kind.TRADE: 3, Kind.BBO: 4}
+_FILE_KINDS = {Kind.DELTA: 1, Kind.SNAPSHOT: 2, Kind.TRADE: 3, Kind.BBO: 4, Kind.GAP: 5}
 assert set(_FILE_KINDS.values()) == set(KINDS)
 
 
@@ -167,16 +168,11 @@ def _table(path: Path, events: NDArray[Any], numbers: NDArray[np.int64], instrum
         "ts_local_ns": events["ts_local_ns"],
         "kind": kinds[events["kind"]],
         "side": np.where(events["flags"] & Flag.SELL, -1, 1).astype(np.int8),
-        "price": _to_floats(events["price_ticks"], instrument.tick_size),
-        "size": _to_floats(events["size_lots"], instrument.lot_size),
+        "price": to_floats(events["price_ticks"], instrument.tick_size),
+        "size": to_floats(events["size_lots"], instrument.lot_size),
         "msg": np.cumsum(is_first).astype(np.int32),
     }
     return Table(path, columns, numbers, word="line")
-
-
-def _to_floats(steps: NDArray[Any], step: Decimal) -> NDArray[np.float64]:
-    """Return the floats nearest to the decimal numbers: both operands of the division are exact."""
-    return steps.astype(np.float64) / float(1 / step)
 
 
 def _with_empty_books(

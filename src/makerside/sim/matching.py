@@ -16,14 +16,12 @@ from makerside.sim.pit import (
     fill_maker,
     free_slot,
     house_lots,
-    new_trade_id,
     reducible_lots,
     remove_order,
-    report,
-    report_fill,
     shrink_reduce_only,
     take_lots,
 )
+from makerside.sim.pit_reports import new_trade_id, report, report_fill
 from makerside.sim.records import UNKNOWN_AHEAD
 
 POST_ONLY = int(Flag.POST_ONLY)
