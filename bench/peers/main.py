@@ -23,6 +23,7 @@ import hftbacktest_rows as measure
 import numpy as np
 import tape
 from cases import FIVE_LEVELS, ONE_LEVEL
+from fills import Cause
 from rich.console import Console
 from rich.table import Table
 from side import SideError
@@ -178,14 +179,15 @@ def parity_table(lines: list[dict[str, Any]]) -> Table:
 
 
 def show_differences(console: Console, one: dict[str, Any]) -> None:
-    """Print the causes of what differs, and the first orders."""
+    """Print the causes of what differs, and the first orders that are no mere consequence of others."""
     if not one["differences"]:
         return
     where = f"{one['tape']}, {one['levels']} level(s), {one['queue']}, {one['exchange']}"
     console.print(f"\n{where}: {one['orders_same']:,} filled orders are the same", markup=False)
     for cause, n in one["causes"].items():
         console.print(f"  {n:,} differ: {cause}", markup=False)
-    for order in one["differences"][:SHOWN]:
+    first = [order for order in one["differences"] if order["cause"] != Cause.CONSEQUENCE.value]
+    for order in first[:SHOWN]:
         side = "buy" if order["side"] > 0 else "sell"
         console.print(
             f"    {side} {order['price_ticks']} accepted {order['accepted_ns']}: "
