@@ -1,6 +1,6 @@
 """Set up makerside in this folder and run one of its targets; standard library only.
 
-    python3 run.py demo | test | check | bench | warmup | clean  [arguments ...]
+    python3 run.py demo | test | check | bench | bench-peers | warmup | clean  [arguments ...]
 
 Makes .venv with the pinned packages when it is missing or the lock file has changed, and touches
 nothing outside this folder. `make TARGET` does the same.
@@ -18,7 +18,8 @@ VENV = ROOT / ".venv"
 LOCKS = {False: ROOT / "requirements" / "base.txt", True: ROOT / "requirements" / "dev.txt"}
 STAMP = VENV / "makerside.stamp"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-TARGETS = ("demo", "test", "check", "bench", "warmup", "clean")
+TARGETS = ("demo", "test", "check", "bench", "bench-peers", "warmup", "clean")
+SCRIPTS = ("bench", "bench-peers")  # run files instead of modules
 # What is compiled when it runs; its tests run interpreted and with bounds checks as well.
 PURE = [f"tests/{room}" for room in ("model", "core", "strategies", "properties", "parity", "sim")]
 WORKERS_MAX = 4
@@ -95,9 +96,10 @@ def run(target: str, arguments: list[str]) -> int:
         "demo": [["makerside", "demo", *arguments]],
         "check": [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]],
         "bench": [[str(path)] for path in sorted((ROOT / "bench").glob("*.py"))],
+        "bench-peers": [[str(ROOT / "bench" / "peers" / "main.py"), *arguments]],
         "warmup": [["makerside", "warmup", "--time", *arguments]],
     }
-    codes = (call(command, is_module=target != "bench") for command in commands[target])
+    codes = (call(command, is_module=target not in SCRIPTS) for command in commands[target])
     return next((code for code in codes if code != 0), 0)
 
 

@@ -28,10 +28,11 @@ def share_behind(model, exponent, front, back):
 class QueueTwin:
     """F of d-16 for one order."""
 
-    def __init__(self, level, model, exponent=3.0):
+    def __init__(self, level, model, exponent=3.0, lot_size=1.0):
         self.front = float(level)
         self.model = model
         self.exponent = exponent
+        self.unit = lot_size if model in ("log_prob", "log2") else 1.0
         self.traded = 0.0
 
     def trade(self, lots):
@@ -50,7 +51,9 @@ class QueueTwin:
             self.front = min(self.front, after)
             return
         back = before - self.front
-        behind = share_behind(self.model, self.exponent, max(0.0, self.front), max(0.0, back))
+        behind = share_behind(
+            self.model, self.exponent, max(0.0, self.front) * self.unit, max(0.0, back) * self.unit
+        )
         front = self.front - (1 - behind) * change + min(back - behind * change, 0.0)
         self.front = max(0.0, min(front, after))
 

@@ -39,14 +39,19 @@ events = st.lists(
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-@given(st.integers(0, 100), events, st.sampled_from([0.25, 1.0, 2.0, 3.0, 7.5]))
-def test_queue_equals_its_twin(model, level, sequence, exponent):
-    order, twin = new_order(level), QueueTwin(level, model, exponent)
+@given(
+    st.integers(0, 100),
+    events,
+    st.sampled_from([0.25, 1.0, 2.0, 3.0, 7.5]),
+    st.sampled_from([1e-5, 0.001, 1.0, 100.0]),
+)
+def test_queue_equals_its_twin(model, level, sequence, exponent, lot_size):
+    order, twin = new_order(level), QueueTwin(level, model, exponent, lot_size)
     for what, lots in sequence:
         if what == "trade":
             assert queue_on_trade(order, float(lots)) == twin.trade(lots)
         else:
-            queue_on_level(order, float(level), float(lots), MODELS[model], exponent)
+            queue_on_level(order, float(level), float(lots), MODELS[model], exponent, lot_size)
             twin.level(level, lots)
             level = lots
         assert order["ahead_lots"] == pytest.approx(twin.front, rel=1e-9, abs=1e-9)

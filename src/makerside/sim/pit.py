@@ -84,7 +84,8 @@ def _on_level(house: Record, pit: Record, side: int, tick: int, before: int, aft
 
 @inlined
 def _move(pit: Record, order: Record, before: float, after: float) -> None:
-    queue_on_level(order, before, after, pit["queue_model"], pit["queue_exponent"])
+    lot_size = pit["rules"]["lot_size"]
+    queue_on_level(order, before, after, pit["queue_model"], pit["queue_exponent"], lot_size)
 
 
 @kernel

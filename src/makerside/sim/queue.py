@@ -5,7 +5,8 @@ price come off it. When the level's size changes by more than was printed, the r
 model says how many of them stood before us. What it assumes: the level is first in, first out, and
 cancels do not know about us. Where that is wrong: orders that lose or keep their place by a venue's amend
 rule, and cancels that come in bursts from one end. No model is right for every market: `makerside data queue`
-measures them against order-by-order data.
+measures them against order-by-order data. The two log models depend on the unit of size, the others do not;
+their unit is the coin, as it is where they come from.
 
 Source: hftbacktest's LogProbQueueFunc, LogProbQueueFunc2, PowerProbQueueFunc 1 to 3. Pure.
 """
@@ -21,11 +22,14 @@ LOG2, POWER, POWER2 = int(QueueModel.LOG2), int(QueueModel.POWER), int(QueueMode
 
 
 @inlined
-def queue_on_level(order: Record, before: float, after: float, model: int, exponent: float) -> None:
+def queue_on_level(
+    order: Record, before: float, after: float, model: int, exponent: float, lot_size: float = 1.0
+) -> None:
     """Move the order's place when its level went from `before` to `after` lots of others.
 
     model    : of `QueueModel`
     exponent : n of the power models, above 0; the others do not look at it
+    lot_size : one lot in coins, for the log models
     """
     ahead = order["ahead_lots"]
     if model == RISK_AVERSE or ahead >= UNKNOWN_AHEAD:
@@ -38,7 +42,8 @@ def queue_on_level(order: Record, before: float, after: float, model: int, expon
         order["ahead_lots"] = min(ahead, after)
         return
     behind = before - ahead
-    share = share_behind(model, exponent, max(0.0, ahead), max(0.0, behind))
+    unit = lot_size if model in (LOG_PROB, LOG2) else 1.0
+    share = share_behind(model, exponent, max(0.0, ahead) * unit, max(0.0, behind) * unit)
     moved = ahead - (1.0 - share) * canceled + min(behind - share * canceled, 0.0)
     order["ahead_lots"] = max(0.0, min(moved, after))
 
@@ -48,7 +53,7 @@ def share_behind(model: int, exponent: float, ahead: float, behind: float) -> fl
     """Return the probability that a cancel stood behind us.
 
     model         : of `QueueModel`, not RISK_AVERSE
-    ahead, behind : lots, F and B of d-16, not below 0
+    ahead, behind : F and B of d-16, not below 0; coins for the log models, any unit for the others
     returns       : float in [0, 1]; 1 when nothing stands before us, 0 when nothing stands behind us
     """
     if ahead <= 0.0:
