@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from makerside.model.run import JOURNAL_NAME, REPORT_NAME, RUN_NAME, SUMMARY_NAME, TIMINGS_NAME
-from makerside.sim.build import make_exchanges
+from makerside.sim.build import make_walk
 
 D = Decimal
 KEYS = {
@@ -44,6 +44,7 @@ KEYS = {
     "orders_left",
     "parity",
     "actions_sha256",
+    "actions_digest",
 }
 EAGER = [
     f"--set={setting}"
@@ -154,12 +155,12 @@ def test_the_exponent_reaches_the_exchange(backtest, monkeypatch):
     made = []
 
     def spy(*arguments):
-        made.append(make_exchanges(*arguments))
+        made.append(make_walk(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(module, "make_exchanges", spy)
+    monkeypatch.setattr(module, "make_walk", spy)
     backtest("--queue", "power", "--set", "simulation.queue_exponent=2.5")
-    assert [float(exchange["queue_exponent"]) for exchange in made[0]] == [2.5]
+    assert made[0].pits["queue_exponent"].tolist() == [2.5]
 
 
 @pytest.mark.parametrize("block", [0, 1, 7])
