@@ -27,7 +27,7 @@ from makerside.research.backtest import (
     Tape,
     block_rows,
     first_mid_ticks,
-    venue_order,
+    order_at_venue,
     with_fees,
 )
 from makerside.sim.records import PITS_MAX
@@ -87,7 +87,7 @@ def load_tape(description: dict[str, Any], n_rows: int | None) -> Tape:
     """Return the tape, or its beginning, mapped into memory."""
     events = np.load(description["events"], mmap_mode="c")[:n_rows].view(np.ndarray)
     instrument = Instrument.from_dict(description["instrument"])
-    return Tape([instrument], [first_mid_ticks(events, 0)], events, venue_order(events))
+    return Tape([instrument], [first_mid_ticks(events, 0)], events, order_at_venue(events))
 
 
 def walk(cases: list[dict[str, Any]], tape: Tape) -> list[dict[str, Any]]:

@@ -29,11 +29,12 @@ from makerside.sim.build import WorldSettings, make_walk
 from makerside.sim.latency import delay_feed, make_latency
 from makerside.sim.perp_build import add_accounting
 from makerside.sim.perp_records import funding_rate_t
-from makerside.sim.records import row_t
+from makerside.sim.records import IN_ORDER, row_t
 
 TIMED_MESSAGES = 20_000
 BLOCK_ROWS = 1 << 19  # journal rows between two looks at progress and Ctrl-C
 Progress = Callable[[int, int], None]
+AS_IT_LIES = np.array([IN_ORDER], np.int64)  # a tape that is in order of venue time needs no list of its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,13 @@ def venue_order(tape: NDArray[Any]) -> NDArray[np.int64]:
     if (times[1:] >= times[:-1]).all():
         return where
     return where[np.argsort(times, kind="stable")]
+
+
+def order_at_venue(tape: NDArray[Any]) -> NDArray[np.int64]:
+    """Return `venue_order`, or AS_IT_LIES when that is every row, one after the other."""
+    from makerside.sim.loop import is_in_order
+
+    return AS_IT_LIES if is_in_order(tape) else venue_order(tape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class Tape:
         instruments = [recording.instrument for recording in recordings]
         reference = [first_mid_ticks(events, i) for i in range(len(instruments))]
         prices = merge_prices([recording.prices for recording in recordings])
-        return cls(instruments, reference, events, venue_order(events), prices)
+        return cls(instruments, reference, events, order_at_venue(events), prices)
 
     @property
     def start_ns(self) -> int:

@@ -107,7 +107,7 @@ def share(tape: Tape, config: Config) -> SharedMarket:
     sample_ns = start_ns + step_ns * np.arange(samples + 1, dtype=np.int64)
     seen = out[:n].copy()
     mids_x2 = np.column_stack([_mids_at(seen, i, sample_ns) for i in range(len(tape.instruments))])
-    return SharedMarket(tape, seen, sample_ns, mids_x2, hashlib.sha256(events.tobytes()).hexdigest())
+    return SharedMarket(tape, seen, sample_ns, mids_x2, hashlib.sha256(events.view(np.uint8).data).hexdigest())
 
 
 def _mids_at(trace: NDArray[Any], instrument: int, times_ns: NDArray[np.int64]) -> NDArray[np.int64]:

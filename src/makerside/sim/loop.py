@@ -13,20 +13,36 @@ market rows; at the exchange: rows, actions.
 A walk of one world writes a journal, so that a backtest is replayed like a live run. Pure.
 """
 
+import numpy as np
 from numba import types
 
 from makerside.core.kernel import Record, kernel, records
 from makerside.model.account import account_t
 from makerside.model.desk import desk_t
-from makerside.model.event import account_detail_t, event_t
+from makerside.model.event import Kind, account_detail_t, event_t
 from makerside.model.market import market_t
 from makerside.model.price import price_t
 from makerside.model.trader import trader_t
 from makerside.sim.perp_records import funding_rate_t
-from makerside.sim.records import house_t, pit_t, row_t, walk_t, world_t
+from makerside.sim.records import IN_ORDER, house_t, pit_t, row_t, walk_t, world_t
 from makerside.sim.venue_clock import clock_set, venue_tick
 from makerside.sim.walk_exchange import advance_exchange
 from makerside.sim.walk_traders import MESSAGE_ROWS_MAX, OWN_ROWS_MIN, advance_traders, next_decision
+
+IS_HOUSE = np.zeros(256, np.int64)
+IS_HOUSE[[Kind.DELTA, Kind.SNAPSHOT, Kind.TRADE, Kind.BBO]] = 1
+
+
+@kernel(types.int64(records(event_t)))  # type: ignore[untyped-decorator]
+def is_in_order(tape: Record) -> int:
+    """Return 1 when all rows of a tape are a house's and lie in the order of venue time, else 0."""
+    before_ns = 0
+    for i in range(len(tape)):
+        event = tape[i]
+        if event["ts_venue_ns"] < before_ns or IS_HOUSE[int(event["kind"])] == 0:
+            return 0
+        before_ns = event["ts_venue_ns"]
+    return 1 if len(tape) > 0 else 0
 
 
 @kernel(
@@ -63,7 +79,8 @@ def simulate(
 ) -> int:
     """Walk until the journal is full, or `ts_stop_ns` or the end of the tape is reached; returns rows used.
 
-    tape        : (n,) event_t by local time;  venue_order : (k,) row_t, its rows of the house by venue time
+    tape        : (n,) event_t by local time;  venue_order : (k,) row_t, its rows of the house by venue time,
+                  or IN_ORDER alone
     prices      : (k,) price_t, what the venue tells beside its book;  rates : (r,) funding_rate_t, recorded
                   payments. Both may be empty, and are not read without a clearing (`venue_clock.py`)
     houses      : (m,) house_t, markets : (m,) market_t, by instrument
@@ -78,7 +95,8 @@ def simulate(
     assert n_worlds == walk["n_worlds"]
     walk["n_markets"] = len(houses)
     walk["n_tape_rows"] = len(tape)
-    walk["n_house_rows"] = len(venue_order)
+    walk["is_in_order"] = 1 if venue_order[0]["row"] == IN_ORDER else 0
+    walk["n_house_rows"] = len(tape) if walk["is_in_order"] == 1 else len(venue_order)
     walk["n_world_rows"] = len(journal) // n_worlds
     walk["n_rows"] = 0
     walk["is_full"] = 0

@@ -157,6 +157,7 @@ world_t = row_type(
 )
 
 row_t = row_type([("row", "i8")])  # the number of a row of the tape
+IN_ORDER = -1  # the only number in a list: the rows of the tape as they lie
 
 walk_t = row_type(
     [
@@ -164,6 +165,7 @@ walk_t = row_type(
         ("n_markets", "i8"),
         ("n_tape_rows", "i8"),
         ("n_house_rows", "i8"),
+        ("is_in_order", "i8"),  # 1: these are the rows of the tape as they lie
         ("n_world_rows", "i8"),  # room of each world in the journal
         ("ts_stop_ns", "i8"),  # what is due later waits for another call
         ("is_lean", "i8"),  # 1: no journal; of each world the reports of its fills are kept

@@ -118,6 +118,7 @@ def advance_exchange(
     due_ns   : time of the earliest decision that may come;  entry_ns : least time from there to the exchange
     """
     n = walk["n_house_rows"]
+    is_in_order = walk["is_in_order"] == 1
     n_worlds = walk["n_worlds"]
     n_markets = walk["n_markets"]
     until_ns = min(due_ns + entry_ns, walk["clock_ns"])
@@ -125,7 +126,7 @@ def advance_exchange(
     i = walk["i_venue"]
     while True:
         while i < n:
-            event = nth(tape, nth(venue_order, i)["row"])
+            event = nth(tape, i if is_in_order else nth(venue_order, i)["row"])
             row_ns = event["ts_venue_ns"]
             if row_ns > until_ns or row_ns > action_ns:
                 break
