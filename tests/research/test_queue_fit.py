@@ -93,9 +93,14 @@ def wandering_market(seed, n=20_000, levels=4):
     return tape(parts)
 
 
+def lot_of(run):
+    """Return one lot of a run's market in coins."""
+    return float(run.record.instruments[0].lot_size)
+
+
 def fitted(*runs):
     """Return the fit of some runs."""
-    fit, _ = fit_queue([Paths(*paths_of(run, 0)[:2], slack_of(run)) for run in runs])
+    fit, _ = fit_queue([Paths(*paths_of(run, 0)[:2], slack_of(run), lot_of(run)) for run in runs])
     return fit
 
 
@@ -109,7 +114,8 @@ def test_paths_tell_what_the_exchange_did(tmp_path, queue, market):
         run = backtested(tmp_path, wandering_market(4), {**WANDERING, "simulation.queue": queue})
     orders, path, exposure_s = paths_of(run, 0)
     passed, reached = np.full((2, len(orders), 1), -np.inf)
-    score_paths(path, orders, 0, QUEUES[queue], np.array([3.0]), passed, reached, np.zeros(1, client_order_t))
+    scratch = np.zeros(1, client_order_t)
+    score_paths(path, orders, 0, QUEUES[queue], np.array([3.0]), lot_of(run), passed, reached, scratch)
     assert (reached > -np.inf).sum() > 20, "some were filled by a print at their price"
     assert (passed < 0).all()
     assert (reached[reached > -np.inf] >= 0).all()
@@ -164,14 +170,14 @@ def test_runs_add_up():
 
 def test_too_little_is_no_fit():
     run = fifo_run(synthetic_flow(FlowLaw(**SMALL_ORDERS), 420, 1))
-    fit, n = fit_queue([Paths(*paths_of(run, 0)[:2], 0)])
+    fit, n = fit_queue([Paths(*paths_of(run, 0)[:2], 0, lot_of(run))])
     assert fit is None
     assert 0 < n < INFORMATIVE_NEEDED
 
 
 def test_the_same_runs_give_the_same_fit_and_progress_is_told():
     run = fifo_run(synthetic_flow(FlowLaw(**SMALL_ORDERS), 1_800, 1))
-    paths, told = [Paths(*paths_of(run, 0)[:2], 0)], []
+    paths, told = [Paths(*paths_of(run, 0)[:2], 0, lot_of(run))], []
     first = fit_queue(paths, 1, lambda done, total: told.append((done, total)))
     assert fit_queue(paths, 1) == first
     assert told == sorted(told)

@@ -84,7 +84,7 @@ class Walked:
         self.config = config_of({**SETTINGS, **(settings or {})})
         instrument = instrument or venue_perp()
         recording = Recording(Path("random"), instrument, rows, {}, prices)
-        self.tape = Tape.of([recording], 0.0)
+        self.tape = Tape.of([recording])
         self.instrument = with_fees(instrument, self.config, self.tape.start_ns)
         self.simulation = Simulation([self.config], self.tape, [[self.instrument]])
         block = np.zeros(block_rows(1 << 15), event_t)

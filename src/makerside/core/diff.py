@@ -8,11 +8,10 @@ After the actions of a diff have been carried out, the same targets give an empt
 
 from makerside.core.kernel import Record, inlined
 from makerside.core.numbers import mul_div_e9
-from makerside.model.order import ORDER_CAPACITY, OrderState
+from makerside.model.order import OrderState
 
 PENDING_NEW = int(OrderState.PENDING_NEW)
 RESTING = int(OrderState.RESTING)
-assert ORDER_CAPACITY < 1 << 15
 
 
 @inlined
@@ -35,6 +34,8 @@ def _is_size_kept(order: Record, size_lots: int) -> bool:
 @inlined
 def match_quotes(trader: Record, desk: Record) -> None:
     """Set `is_taken[q]` to 1 + slot of the order that serves quote q, or 0 when it needs a new one."""
+    stamp = desk["stamp"] + 1  # marks the slots that serve a quote of this decision
+    desk["stamp"] = stamp
     for q in range(desk["n_quotes"]):
         quote = desk["quotes"][q]
         best = -1
@@ -47,22 +48,18 @@ def match_quotes(trader: Record, desk: Record) -> None:
             distance = abs(order["price_ticks"] - quote["price_ticks"])
             if distance >= best_distance or not _is_size_kept(order, quote["size_lots"]):
                 continue
-            if _is_claimed(desk, q, slot):
+            if desk["stamps"][slot] == stamp:
                 continue
             best = slot
             best_distance = distance
+            if distance == 0:
+                break
         desk["is_taken"][q] = best + 1
-
-
-@inlined
-def _is_claimed(desk: Record, n_quotes: int, slot: int) -> bool:
-    for q in range(n_quotes):
-        if desk["is_taken"][q] == slot + 1:
-            return True
-    return False
+        if best >= 0:
+            desk["stamps"][best] = stamp
 
 
 @inlined
 def is_wanted(desk: Record, slot: int) -> bool:
     """Return whether some quote is served by the order in `slot`."""
-    return _is_claimed(desk, desk["n_quotes"], slot)
+    return desk["stamps"][slot] == desk["stamp"]

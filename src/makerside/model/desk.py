@@ -41,6 +41,8 @@ desk_t = row_type(
         ("quotes", quote_t, (QUOTE_CAPACITY,)),
         ("parts", quote_parts_t, (QUOTE_CAPACITY,)),
         ("is_taken", "i8", (QUOTE_CAPACITY,)),  # by the diff: the quote has its order
+        ("stamp", "i8"),  # of the last diff, and for each slot the last one in which its order served a quote
+        ("stamps", "i8", (ORDER_CAPACITY,)),
         ("n_consumed", "i8"),  # rows that the last call of `step` took
         ("n_actions", "i8"),
         ("actions", action_t, (ACTIONS_CAPACITY,)),

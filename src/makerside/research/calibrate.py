@@ -121,7 +121,8 @@ def _walk(runs: list[OwnRun], on_progress: Progress | None) -> _Walked:
     for done, (run, instrument) in enumerate(todo):
         _tell(on_progress, "paths", done, len(todo))
         orders, path, stood_s = paths_of(run, instrument)
-        markets.append(Paths(orders, path, slack_of(run)))
+        lot_size = float(run.record.instruments[instrument].lot_size)
+        markets.append(Paths(orders, path, slack_of(run), lot_size))
         filled = orders[orders["fill_mid_x2_ticks"] > 0]
         mid_x2 = filled["fill_mid_x2_ticks"]
         fills.append(filled["side"] * (mid_x2 - 2 * filled["price_ticks"]) / mid_x2 * 1e4)

@@ -46,6 +46,7 @@ class Paths:
     orders: NDArray[Any]
     path: NDArray[Any]
     slack_ns: int
+    lot_size: float  # one lot in coins: the log models count in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,17 @@ def _market_margins(
         last = min(first + CHUNK, len(market.orders))
         start, end = np.searchsorted(market.path["order"], [first, last])
         path = market.path[start:end]
-        score_paths(path, market.orders, market.slack_ns, int(model), exponents, passed, reached, scratch)
+        score_paths(
+            path,
+            market.orders,
+            market.slack_ns,
+            int(model),
+            exponents,
+            market.lot_size,
+            passed,
+            reached,
+            scratch,
+        )
         meter.add(last - first)
     return passed, reached
 

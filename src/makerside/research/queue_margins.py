@@ -25,6 +25,7 @@ def _score(
     slack_ns: int,
     model: int,
     exponent: float,
+    lot_size: float,
     passed: Record,
     reached: Record,
     i: int,
@@ -47,7 +48,7 @@ def _score(
         elif kind == LEVEL:
             if queue["ahead_lots"] < UNKNOWN_AHEAD:
                 gone += max(0.0, row["before_lots"] - row["after_lots"] - queue["traded_lots"])
-            queue_on_level(queue, row["before_lots"], row["after_lots"], model, exponent)
+            queue_on_level(queue, row["before_lots"], row["after_lots"], model, exponent, lot_size)
         if kind != PRINT and first >= UNKNOWN_AHEAD:
             first = queue["ahead_lots"]
         if kind == PRINT and queue["ahead_lots"] < UNKNOWN_AHEAD:
@@ -66,6 +67,7 @@ def _score(
         types.int64,
         types.int64,
         types.Array(types.float64, 1, "C"),
+        types.float64,
         types.Array(types.float64, 2, "C"),
         types.Array(types.float64, 2, "C"),
         records(client_order_t),
@@ -77,6 +79,7 @@ def score_paths(
     slack_ns: int,
     model: int,
     exponents: Record,
+    lot_size: float,
     passed: Record,
     reached: Record,
     scratch: Record,
@@ -85,7 +88,7 @@ def score_paths(
 
     path            : (k,) path_t sorted by order
     slack_ns        : prints so long before the fill's time are the fill's own
-    model           : of `QueueModel`;  exponents : (g,) above 0
+    model           : of `QueueModel`;  exponents : (g,) above 0;  lot_size : one lot in coins
     passed, reached : (n, g): largest margin of prints that left the order alone, and of those that filled it;
                       -inf where there was none. The margin is (print - ahead) / what cancels leave unknown:
                       the model fills an order when it is above 0
@@ -104,6 +107,7 @@ def score_paths(
                 slack_ns,
                 model,
                 exponents[g],
+                lot_size,
                 passed,
                 reached,
                 order,

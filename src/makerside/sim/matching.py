@@ -113,11 +113,8 @@ def _why_rejected(house: Record, pit: Record, order: Record) -> int:
         return SIZE
     if order["flags"] & REDUCE_ONLY and reducible_lots(pit, order["client"], side) == 0:
         return NO_POSITION
-    if order["flags"] & POST_ONLY:
-        best = best_opposite(house, pit, side)
-        would_take = best <= order["price_ticks"] if side == BUY else best >= order["price_ticks"]
-        if would_take:
-            return WOULD_TAKE
+    if order["flags"] & POST_ONLY and _would_take(house, pit, side, order["price_ticks"]):
+        return WOULD_TAKE
     return NONE
 
 
@@ -125,6 +122,18 @@ def _why_rejected(house: Record, pit: Record, order: Record) -> int:
 def best_opposite(house: Record, pit: Record, side: int) -> int:
     """Return the best price that an order of `side` could take, clients included; NO_ASK or NO_BID if none."""
     return _best_of_clients(pit, side, best_house(house, pit, ASK if side == BUY else BID))
+
+
+@inlined
+def _would_take(house: Record, pit: Record, side: int, price_ticks: int) -> bool:
+    """Return whether an order would meet size of the house or of a client; looks at clients only if it may."""
+    if side == BUY:
+        if best_house(house, pit, ASK) <= price_ticks:
+            return True
+        return house["own_ask_ticks"] <= price_ticks and _best_of_clients(pit, BUY, NO_ASK) <= price_ticks
+    if best_house(house, pit, BID) >= price_ticks:
+        return True
+    return house["own_bid_ticks"] >= price_ticks and _best_of_clients(pit, SELL, NO_BID) >= price_ticks
 
 
 @inlined
