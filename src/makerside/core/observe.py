@@ -155,7 +155,7 @@ def observe_report(
     observe_own(markets[int(event["instrument"])], account, trader, event, detail, now_ns)
 
 
-@inlined
+@kernel
 def observe_own(
     market: Record, account: Record, trader: Record, event: Record, detail: Record, now_ns: int
 ) -> None:

@@ -34,7 +34,7 @@ WOULD_TAKE, SELF_TRADE = int(Reason.POST_ONLY_WOULD_TAKE), int(Reason.SELF_TRADE
 NO_POSITION = int(Reason.REDUCE_ONLY)
 
 
-@inlined
+@kernel
 def place_order(
     house: Record,
     pit: Record,

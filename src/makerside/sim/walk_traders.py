@@ -40,7 +40,7 @@ def next_decision(tape: Record, walk: Record) -> int:
     return due_ns
 
 
-@inlined
+@kernel
 def _decide(
     markets: Record,
     account: Record,
