@@ -78,7 +78,7 @@ def load_kernels(console: Console) -> None:
     if is_cached():
         load_all(None)
         return
-    console.print("Compiling the kernels: once per version, about a minute.")
+    console.print("Compiling the kernels: once per version, a minute or two.")
     with progress_bar("kernels") as bar:
         task: Any = bar.add_task("", total=len(WORK))
         load_all(lambda done, total: bar.update(task, completed=done, total=total))

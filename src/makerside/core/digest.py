@@ -25,7 +25,7 @@ def mix_action(digest: Record, action: Record) -> None:
     who = (int(action["trader"]) << 16) ^ (int(action["level"]) << 8) ^ int(action["reason"])
     lanes[0] = _mix(lanes[0], action["event_seq"] ^ (where << 20))
     lanes[1] = _mix(lanes[1], action["ts_decided_ns"])
-    lanes[2] = _mix(lanes[2], action["client_order_id"] ^ action["venue_order_id"])
+    lanes[2] = _mix(lanes[2], action["client_order_id"] ^ (action["venue_order_id"] << 1))
     lanes[3] = _mix(lanes[3], (int(action["price_ticks"]) << 30) ^ action["size_lots"] ^ (who << 8))
 
 

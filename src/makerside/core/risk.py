@@ -14,6 +14,7 @@ from makerside.model.order import OrderState
 from makerside.model.units import BUY
 
 APPROVED = int(Reason.NONE)
+_PRODUCT_MAX = 9.2e18  # beyond it a product may not fit into 63 bits
 WOULD_CROSS = int(Reason.WOULD_CROSS)
 PRICE_BAND = int(Reason.PRICE_BAND)
 POSITION_LIMIT = int(Reason.POSITION_LIMIT)
@@ -44,7 +45,7 @@ def fit_quotes(market: Record, account: Record, trader: Record, desk: Record, le
         room = buy_room if quote["side"] == BUY else sell_room
         per_lot = max(1, quote["price_ticks"] * rules["unit_value_e8"])
         lots = max(0, min(quote["size_lots"], room))
-        if lots * per_lot > trader["order_notional_max_e8"]:
+        if float(lots) * float(per_lot) > _PRODUCT_MAX or lots * per_lot > trader["order_notional_max_e8"]:
             lots = trader["order_notional_max_e8"] // per_lot
         if lots < rules["min_size_lots"] or lots * per_lot < rules["min_notional_e8"]:
             if quote["size_lots"] > 0:

@@ -100,6 +100,8 @@ def make_walk(settings: list[WorldSettings], start_ns: int, is_lean: bool) -> Wa
         world["latency"] = law = one.latency[0]
         world["is_plain"] = int(is_plain(law))
         world["entry_ns"], world["response_ns"] = least_ns(law, Leg.ENTRY), least_ns(law, Leg.RESPONSE)
+        if world["entry_ns"] + world["response_ns"] == 0:
+            world["response_ns"] = 1  # what happens at one time would depend on where a walk is cut
         world["timer_ns"] = one.timer_ns
         world["n_traders"], world["is_timed"] = m, int(one.is_timed)
         walk["timer_ns"][w] = start_ns + one.timer_ns

@@ -80,6 +80,7 @@ def house_row(house: Record, event: Record) -> int:
         return pits_at(house, -side, tick)
     if kind in (SNAPSHOT, BBO):
         apply_book_row(house["book"], kind, ASK if flags & SELL_FLAG else BID, tick, lots, ts_ns)
+        _look_at_window(house, house["book"])
         if kind == BBO:
             return house["noted"] | house["takers"]
         if house["has_snapshot"] == 0:
@@ -98,15 +99,21 @@ def _delta(house: Record, side: int, tick: int, lots: int, ts_ns: int) -> int:
     if mask != 0:
         house["before_lots"] = book_lots(book, side, tick)
     is_told = apply_book_row(book, DELTA, side, tick, lots, ts_ns)
-    if book["base_ticks"] != house["epoch_base_ticks"]:
-        house["epoch_base_ticks"] = book["base_ticks"]
-        house["epoch"] += 1
+    _look_at_window(house, book)
     if not is_told or not _is_inside(book, tick):
         return 0
     house["told"][side, slot] = house["epoch"]
     if mask != 0:
         house["after_lots"] = book_lots(book, side, tick)
     return mask
+
+
+@inlined
+def _look_at_window(house: Record, book: Record) -> None:
+    """Forget what DELTA rows told when the book's window has moved: its slots stand for other prices now."""
+    if book["base_ticks"] != house["epoch_base_ticks"]:
+        house["epoch_base_ticks"] = book["base_ticks"]
+        house["epoch"] += 1
 
 
 @inlined
@@ -159,6 +166,7 @@ def house_end(house: Record) -> int:
     """Close a message of the house; returns the pits that have to look at it, one bit each."""
     book = house["book"]
     end_message(book)
+    _look_at_window(house, book)
     mask = house["takers"]
     if house["has_snapshot"] == 1:
         mask |= house["resting"]

@@ -151,16 +151,19 @@ def _take(house: Record, pit: Record, taker: Record) -> None:
     """Match a taker against house and clients, level by level, until its limit or its size is reached."""
     side = taker["side"]
     crossed = is_crossed(house)
+    book_side = ASK if side == BUY else BID
+    best = best_house(house, pit, book_side)
     while taker["open_lots"] > 0:
         if crossed:
-            best = _best_of_clients(pit, side, NO_ASK if side == BUY else NO_BID)
-        else:
-            best = best_opposite(house, pit, side)
+            best = NO_ASK if side == BUY else NO_BID
+        best = _best_of_clients(pit, side, best)
         if best in (NO_ASK, NO_BID):
             return
         if best > taker["price_ticks"] if side == BUY else best < taker["price_ticks"]:
             return
         _take_level(house, pit, taker, best, crossed)
+        # Behind it, whatever has been given back meanwhile: an order takes every level once.
+        best = _next_house(house, pit, book_side, best + side)
 
 
 @kernel

@@ -67,6 +67,7 @@ def update_intensity(market: Record) -> None:
     if now_ns - flow["ts_fit_ns"] >= flow["refit_ns"] and flow["n_windows"] >= WINDOWS_NEEDED:
         flow["ts_fit_ns"] = now_ns
         _fit(flow, _step_ticks(market))
+        market["is_dirty"] = 1  # quotes depend on it
 
 
 @kernel

@@ -36,6 +36,7 @@ def update_volatility(market: Record) -> None:
     vol["ts_sample_ns"] = now_ns
     vol["mid_ticks"] = mid
     vol["n_samples"] += 1
+    market["is_dirty"] = 1  # quotes depend on it
 
 
 @kernel
