@@ -564,7 +564,7 @@ def test_an_unknown_queue_is_told_after_a_large_print():
 
 
 def test_an_order_takes_every_level_once():
-    """More levels than a pit remembers to have taken from: what comes back early does not meet the same order."""
+    """More levels than a pit remembers to have taken from: what comes back does not meet the same order."""
     asks = " ".join(f"ask {101 + k}x1" for k in range(90))
     play = play_all([f"house bid 99x10 {asks}"])
     said = play.do("place a1 buy 500x1000 ioc")
