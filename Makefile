@@ -8,7 +8,7 @@ PYTHON := $(shell for v in python3.13 python3.12 python3.11 python3; do \
 .PHONY: help demo test check bench bench-peers warmup clean
 
 help:
-	@echo "make demo    start a local exchange, make a market on it, show what happened (about 2 minutes)"
+	@echo "make demo    start a local exchange, make a market on it, show what happened (two to three minutes)"
 	@echo "make test    run the tests"
 	@echo "make check   formatter, linter, type checker"
 	@echo "make bench   benchmarks, side by side with what they compare to"
