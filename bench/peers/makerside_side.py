@@ -85,7 +85,7 @@ def config_of(case: dict[str, Any], tape: Tape) -> Config:
 
 def load_tape(description: dict[str, Any], n_rows: int | None) -> Tape:
     """Return the tape, or its beginning, mapped into memory."""
-    events = np.load(description["events"], mmap_mode="c")[:n_rows].view(np.ndarray)
+    events = np.load(description["events"], mmap_mode="c").view(np.ndarray).view(event_t)[:n_rows]
     instrument = Instrument.from_dict(description["instrument"])
     return Tape([instrument], [first_mid_ticks(events, 0)], events, order_at_venue(events))
 
